@@ -1,0 +1,1 @@
+"""Package data: the embedded base and the demo's world."""

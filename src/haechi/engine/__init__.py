@@ -1,0 +1,1 @@
+"""Trees ▶ forward ▶ log-probabilities; rollout; the one training loop; checkpoints; guards."""

@@ -1,0 +1,128 @@
+"""What each metric is called, which way is better, and what it means, in Korean and in English."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from haechi.evaluate.overlap import NAMES
+from haechi.evaluate.significance import Better
+from haechi.prompt.template import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric of the report; `title` and `about` by language."""
+
+    key: str
+    better: Better
+    title: dict[Language, str]
+    about: dict[Language, str]
+
+
+def _metric(key: str, better: Better, ko: tuple[str, str], en: tuple[str, str]) -> Metric:
+    return Metric(key, better, {"ko": ko[0], "en": en[0]}, {"ko": ko[1], "en": en[1]})
+
+
+_BLEU, _ROUGE, _CHRF = NAMES["bleu"], NAMES["rouge_l"].format(tokenizer="character"), NAMES["chrf"]
+
+METRICS: tuple[Metric, ...] = (
+    _metric(
+        "correct",
+        "higher",
+        ("정답률", "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 사양한 비율."),
+        ("Correct", "Share of questions answered with an accepted answer, or declined where the documents hold none."),
+    ),
+    _metric(
+        "abstention_precision",
+        "higher",
+        ("사양 정밀도", "답을 사양한 질문 가운데 정말 문서에 답이 없던 비율."),
+        ("Abstention precision", "Of the questions it declined, the share that the documents do not answer."),
+    ),
+    _metric(
+        "abstention_recall",
+        "higher",
+        ("사양 재현율", "문서에 답이 없는 질문 가운데 답을 사양한 비율. 나머지는 지어낸 답이다."),
+        ("Abstention recall", "Of the questions without an answer, the share it declined; the rest it made up."),
+    ),
+    _metric(
+        "over_refusal",
+        "lower",
+        ("과잉 사양", "답할 수 있는 질문인데 답을 사양한 비율."),
+        ("Over-refusal", "Of the questions that can be answered, the share it declined."),
+    ),
+    _metric(
+        "citation_precision",
+        "higher",
+        ("인용 정밀도", "답할 수 있는 질문에 내놓은 답에서, 인용한 문서 가운데 실제 근거인 비율. 인용이 없는 답은 0."),
+        ("Citation precision", "In attempted answers, the share of citations that are evidence; 0 without a citation."),
+    ),
+    _metric(
+        "citation_recall",
+        "higher",
+        ("인용 재현율", "근거 문서가 주어진 질문 가운데 그 문서를 인용한 비율. 답을 사양하면 0."),
+        ("Citation recall", "Of the questions whose evidence was at hand, the share that cited it; 0 if declined."),
+    ),
+    _metric(
+        "grounded",
+        "higher",
+        (
+            "근거 충실도",
+            "답의 낱말과 수가 인용한 문서에 나오는 비율. 부정이나 뒤바뀐 관계는 보지 못한다.",
+        ),
+        ("Grounded", "Share of an answer's words and numbers in what it cites; blind to negation and wrong relations."),
+    ),
+    _metric(
+        "f1",
+        "higher",
+        ("글자 F1", "모범 답과 겹치는 글자의 F1 (KorQuAD 1.0 방식, 빈칸 제외). 답을 사양하면 0."),
+        ("Character F1", "F1 of the letters shared with the gold answer (as KorQuAD 1.0, no spaces); 0 if declined."),
+    ),
+    _metric(
+        "bleu",
+        "higher",
+        ("BLEU", f"모범 답과의 BLEU, 답마다 구한 값의 평균, 0~100 ({_BLEU}). 답을 사양하면 0."),
+        ("BLEU", f"BLEU with the gold answer, mean of the answers' scores, 0 to 100 ({_BLEU}); 0 if declined."),
+    ),
+    _metric(
+        "rouge_l",
+        "higher",
+        ("ROUGE-L", f"모범 답과의 ROUGE-L F, 답마다 구한 값의 평균, 0~100 ({_ROUGE}). 답을 사양하면 0."),
+        ("ROUGE-L", f"ROUGE-L F with the gold answer, mean over answers, 0 to 100 ({_ROUGE}); 0 if declined."),
+    ),
+    _metric(
+        "chrf",
+        "higher",
+        ("chrF++", f"모범 답과의 chrF++, 답마다 구한 값의 평균, 0~100 ({_CHRF}). 답을 사양하면 0."),
+        ("chrF++", f"chrF++ with the gold answer, mean of the answers' scores, 0 to 100 ({_CHRF}); 0 if declined."),
+    ),
+    _metric(
+        "reward",
+        "higher",
+        ("보상", "보상 모델이 매긴 점수. 정답률이 함께 오르지 않으면 보상만 노린 것일 수 있다."),
+        ("Reward", "The reward model's score; if it rises and Correct does not, the reward may be being gamed."),
+    ),
+    _metric(
+        "kl",
+        "neither",
+        ("KL", "SFT 모델에서 벗어난 정도, 답 하나의 로그 확률 차이의 합(nat)."),
+        ("KL", "How far it moved from the SFT model: the summed log-probability difference of an answer, in nats."),
+    ),
+    _metric(
+        "length",
+        "neither",
+        ("길이", "답의 글자 수, 인용 표시 제외."),
+        ("Length", "Characters of the answer, citation marks aside."),
+    ),
+)
+
+
+def metrics_block(language: Language) -> dict[str, dict[str, str]]:
+    """The `metrics` block of results.json in one language."""
+    return {
+        metric.key: {
+            "title": metric.title[language],
+            "better": metric.better,
+            "about": metric.about[language],
+        }
+        for metric in METRICS
+    }

@@ -1,0 +1,198 @@
+"""How sure is a mean, and is one system better than another? Bootstrap over questions.
+
+Percentile intervals (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13): resample the questions
+with replacement, compute the statistic, and take the middle 95 %. A question is resampled with all that belongs to
+it, which is what makes comparisons paired and the intervals of ratios right. Intervals are not widened for the number
+of comparisons that a report makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from haechi.prompt.template import Language
+
+Better = Literal["higher", "lower", "neither"]
+Floats = NDArray[np.float64]
+
+CONFIDENCE = 0.95
+# With fewer questions percentile intervals are far too narrow: all of three equal signs give an interval without 0.
+FEWEST_QUESTIONS = 10
+
+_CELLS_AT_ONCE = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A statistic over questions with its 95 % bootstrap interval.
+
+    Attributes:
+        value: the statistic over all questions.
+        low: lower end of the interval.
+        high: upper end.
+        n: questions it rests on.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """The number with an interval of results.json."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+
+def bootstrap(values: Sequence[float | None] | Floats, *, samples: int = 10_000, seed: int = 0) -> Interval:
+    """The mean of the values that are neither None nor NaN.
+
+    Raises:
+        ValueError: no such value, or an infinite one.
+    """
+    column = _floats(values)
+    column = column[~np.isnan(column)]
+    if not column.size or np.isinf(column).any():
+        raise ValueError("a mean needs at least one value, and finite ones")
+    means = _resampled_means(column[:, None], samples, seed)[:, 0]
+    return _interval(float(column.mean()), means, column.size)
+
+
+def paired_difference(
+    a: Sequence[float | None] | Floats, b: Sequence[float | None] | Floats, *, samples: int = 10_000, seed: int = 0
+) -> Interval:
+    """The mean of a − b over the questions for which both are defined.
+
+    Raises:
+        ValueError: the lengths differ, or for no question both are defined.
+    """
+    first, second = _floats(a), _floats(b)
+    _same_length(first, second)
+    return bootstrap(first - second, samples=samples, seed=seed)
+
+
+def bootstrap_ratio(
+    numerators: ArrayLike, denominators: ArrayLike, *, samples: int = 10_000, seed: int = 0
+) -> Interval:
+    """Σ numerators / Σ denominators, one of each a question, as for precision over the questions that were attempted.
+
+    All questions are resampled, so the interval knows that the denominator is random too. Resamples in which it is 0
+    have no ratio and are left out. `n` counts the questions with a denominator.
+
+    Raises:
+        ValueError: the lengths differ, or the denominators sum to 0.
+    """
+    columns = _columns(numerators, denominators)
+    means = _resampled_means(columns, samples, seed)
+    return _interval(_ratio(columns.mean(axis=0)), _ratios(means), int(np.count_nonzero(columns[:, 1])))
+
+
+def paired_ratio_difference(
+    a: tuple[ArrayLike, ArrayLike], b: tuple[ArrayLike, ArrayLike], *, samples: int = 10_000, seed: int = 0
+) -> Interval:
+    """The difference of two ratios of (numerators, denominators) over the same questions, resampled together.
+
+    `n` counts the questions with a denominator in either.
+
+    Raises:
+        ValueError: the lengths differ, or the denominators of one sum to 0.
+    """
+    columns = np.concatenate([_columns(*a), _columns(*b)], axis=1)
+    means = _resampled_means(columns, samples, seed)
+    whole = columns.mean(axis=0)
+    counted = int(np.count_nonzero(columns[:, 1] + columns[:, 3]))
+    return _interval(_ratio(whole[:2]) - _ratio(whole[2:]), _ratios(means[:, :2]) - _ratios(means[:, 2:]), counted)
+
+
+def verdict(interval: Interval, better: Better, name_a: str, name_b: str, metric_title: str, language: Language) -> str:
+    """What a paired difference a − b says, in one sentence.
+
+    Significant means that the 95 % interval leaves out 0. Fewer than ten questions are never called significant.
+    """
+    words = _KOREAN if language == "ko" else _ENGLISH
+    if interval.n < FEWEST_QUESTIONS:
+        outcome = words["few"]
+    elif interval.low <= 0 <= interval.high:
+        outcome = words["same"]
+    elif better == "neither":
+        outcome = words["more" if interval.value > 0 else "less"]
+    else:
+        outcome = words["better" if (interval.value > 0) == (better == "higher") else "worse"]
+    sentence = outcome.format(a=name_a, b=name_b)
+    numbers = {"value": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
+    return words["frame"].format(title=metric_title, sentence=sentence, **numbers)
+
+
+_KOREAN = {
+    "frame": "{title}: {sentence} (차이 {value:+.3g}, 95% 신뢰구간 {low:.3g} ~ {high:.3g}, 질문 {n}개).",
+    "few": "{a} 쪽과 {b} 쪽을 견주기에는 질문이 너무 적습니다",
+    "same": "{a} 쪽과 {b} 쪽의 차이가 통계적으로 뚜렷하지 않습니다",
+    "better": "{a} 쪽이 {b} 쪽보다 유의하게 낫습니다",
+    "worse": "{a} 쪽이 {b} 쪽보다 유의하게 못합니다",
+    "more": "{a} 쪽의 값이 {b} 쪽보다 유의하게 큽니다",
+    "less": "{a} 쪽의 값이 {b} 쪽보다 유의하게 작습니다",
+}
+_ENGLISH = {
+    "frame": "{title}: {sentence} (difference {value:+.3g}, 95% interval {low:.3g} to {high:.3g}, questions: {n}).",
+    "few": "too few questions to compare {a} and {b}",
+    "same": "{a} and {b} cannot be told apart",
+    "better": "{a} is significantly better than {b}",
+    "worse": "{a} is significantly worse than {b}",
+    "more": "{a} is significantly higher than {b}",
+    "less": "{a} is significantly lower than {b}",
+}
+
+
+def _floats(values: Sequence[float | None] | Floats) -> Floats:
+    """One-dimensional floats, with NaN for None."""
+    return np.asarray(values, dtype=np.float64).reshape(-1)
+
+
+def _same_length(first: Floats, second: Floats) -> None:
+    if first.size != second.size:
+        raise ValueError(f"{first.size} and {second.size} values; both sides must have one for each question")
+
+
+def _columns(numerators: ArrayLike, denominators: ArrayLike) -> Floats:
+    above, below = np.asarray(numerators, dtype=np.float64), np.asarray(denominators, dtype=np.float64)
+    _same_length(above, below)
+    if not below.sum() > 0:
+        raise ValueError("a ratio needs a denominator that is greater than 0")
+    return np.stack([above, below], axis=1)
+
+
+def _resampled_means(columns: Floats, samples: int, seed: int) -> Floats:
+    """Column means of each resample of the rows, (samples, columns)."""
+    if samples < 1:
+        raise ValueError(f"{samples} resamples; need at least 1")
+    generator = np.random.default_rng(seed)
+    n = len(columns)
+    means = np.empty((samples, columns.shape[1]))
+    step = max(1, _CELLS_AT_ONCE // n)
+    for start in range(0, samples, step):
+        chosen = generator.integers(0, n, size=(min(step, samples - start), n), dtype=np.int32)
+        for j in range(columns.shape[1]):
+            means[start : start + len(chosen), j] = columns[:, j][chosen].mean(axis=1)
+    return means
+
+
+def _ratio(means: Floats) -> float:
+    return float(means[0] / means[1])
+
+
+def _ratios(means: Floats) -> Floats:
+    """Ratios of the resamples; NaN where the denominator is 0."""
+    return np.divide(means[:, 0], means[:, 1], out=np.full(len(means), np.nan), where=means[:, 1] > 0)
+
+
+def _interval(value: float, resampled: Floats, n: int) -> Interval:
+    tail = (1 - CONFIDENCE) / 2
+    resampled = resampled[~np.isnan(resampled)]
+    if not resampled.size:
+        return Interval(value, value, value, n)
+    low, high = np.quantile(resampled, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), n)

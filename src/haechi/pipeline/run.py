@@ -1,0 +1,249 @@
+"""Walks the stages of a run: skips what stands, resumes what was interrupted, runs the rest."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from haechi.errors import InputError, StageError
+from haechi.pipeline.files import read_json, sync_folder, write_json
+from haechi.pipeline.fingerprint import Dependencies, dependencies
+from haechi.pipeline.graph import STAGES, Graph, Stage
+from haechi.pipeline.lock import LOCK, locked
+from haechi.pipeline.machine import Meter, StopSignals, require_space, thread_count, versions
+from haechi.pipeline.task import Progress, Runner, Silent, StoppedError, Task
+from haechi.recipe import Recipe, recipe_hash
+
+RECIPE, RESULT, CONFIG, ATTEMPT = "recipe.json", "result.json", "config.json", "attempt.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The folder of a run, and where things are in it."""
+
+    folder: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe."""
+        return self.folder / RECIPE
+
+    def stage(self, name: str) -> Path:
+        """The folder of a stage."""
+        return self.folder / name
+
+    def result(self, name: str) -> dict[str, Any] | None:
+        """The result of a finished stage, or None."""
+        return _json_or_none(self.stage(name) / RESULT)
+
+    def config(self, name: str) -> dict[str, Any]:
+        """What a stage was given when it last began; empty if it never did."""
+        return _json_or_none(self.stage(name) / CONFIG) or {}
+
+    def require(self) -> None:
+        """Raise StageError unless the folder holds a run."""
+        if not self.recipe.is_file():
+            raise StageError(f"{self.folder.absolute()}: not a run. Fix: make one with haechi run RECIPE.")
+
+
+def run(
+    recipe: Recipe,
+    folder: Path,
+    only: str | None = None,
+    force: bool = False,
+    progress: Progress | None = None,
+    *,
+    keep_finished: bool = False,
+    graph: Graph = STAGES,
+) -> tuple[str, ...]:
+    """Run the stages that have not run yet, or whose recipe, files, code or inputs changed.
+
+    Args:
+        recipe: the experiment; it replaces the folder's recipe.
+        folder: the run's folder; made if it does not exist.
+        only: end with this stage: it runs after whatever it builds on.
+        force: run again although the result stands: everything, or only the stage named by `only`.
+        progress: where to tell how far the run is.
+        keep_finished: take finished stages before `only` as they are, even if their recipe or code has changed since.
+        graph: the stages.
+
+    Returns:
+        The names of the stages that were run.
+
+    Raises:
+        StageError: the folder is in use, is no run's, cannot be written, or the target is switched off.
+        StoppedError: SIGINT or SIGTERM came; what was finished, and the running stage's checkpoints, stay.
+        HaechiError: what a stage says about its inputs.
+    """
+    plan = graph.plan(recipe, only)
+    run_folder = Run(folder)
+    if folder.is_dir() and not run_folder.recipe.is_file() and any(item.name != LOCK for item in folder.iterdir()):
+        raise StageError(f"{folder}: not empty, and not a run. Fix: choose another folder with --folder.")
+    with locked(folder), StopSignals() as signals:
+        _describe(run_folder, recipe)
+        walk = _Walk(recipe, run_folder, progress or Silent(), graph, signals)
+        ran = []
+        for index, stage in enumerate(plan, start=1):
+            walk.progress.stage(stage.name, index, len(plan))
+            is_target = stage.name == only
+            if keep_finished and not is_target:
+                walk.accept(stage)
+            elif walk.bring_up_to_date(stage, force and (is_target or only is None)):
+                ran.append(stage.name)
+            if signals.received is not None and index < len(plan):
+                by = signal.Signals(signals.received).name
+                raise StoppedError(f"{by} came; stopped after {stage.name}", signals.received)
+        return tuple(ran)
+
+
+class _Walk:
+    """The state of one walk along the stages: the fingerprints of those it has passed."""
+
+    def __init__(self, recipe: Recipe, run: Run, progress: Progress, graph: Graph, signals: StopSignals) -> None:
+        self.recipe, self.run, self.progress, self.graph, self.signals = recipe, run, progress, graph, signals
+        self.fingerprints: dict[str, str] = {}
+        self.threads = thread_count(recipe.threads)
+        self.versions = versions()
+
+    def accept(self, stage: Stage) -> None:
+        """Take a finished stage as it is."""
+        result = self.run.result(stage.name)
+        if result is None:
+            raise StageError(f"{self.run.folder}: {stage.name} is not finished. Fix: haechi run {self.run.folder}.")
+        self.fingerprints[stage.name] = result["fingerprint"]
+
+    def bring_up_to_date(self, stage: Stage, force: bool) -> bool:
+        """Run the stage unless its result stands; says whether it ran."""
+        depends = dependencies(stage, self.recipe, self.fingerprints)
+        config = self.run.config(stage.name)
+        fingerprint = _expected(depends.fingerprint, str(config.get("fingerprint", "")), force)
+        self.fingerprints[stage.name] = fingerprint
+        result = self.run.result(stage.name)
+        if result is not None and result.get("fingerprint") == fingerprint:
+            self.progress.note(f"{stage.name}: stands")
+            return False
+        folder = self.run.stage(stage.name)
+        if result is None and config.get("fingerprint") == fingerprint:
+            self._note_resume(stage, config)
+        else:
+            self._make_room(stage, depends, config)
+            self._describe(stage, depends, fingerprint)
+        require_space(folder)
+        self._execute(stage, fingerprint)
+        return True
+
+    def _note_resume(self, stage: Stage, config: Mapping[str, Any]) -> None:
+        self.progress.note(f"{stage.name}: goes on where it was interrupted")
+        if (config.get("threads"), config.get("versions")) != (self.threads, self.versions):
+            self.progress.note(
+                f"{stage.name}: began with other threads or package versions; the last bits of its result may differ"
+            )
+
+    def _make_room(self, stage: Stage, depends: Dependencies, config: Mapping[str, Any]) -> None:
+        folder = self.run.stage(stage.name)
+        # Renamed before it is deleted: a kill half-way leaves no folder that looks like an interrupted stage.
+        rubbish = self.run.folder / f".removed-{stage.name}"
+        shutil.rmtree(rubbish, ignore_errors=True)
+        if folder.exists():
+            why = depends.changes(config.get("dependencies", {})) or "asked for"
+            self.progress.note(f"{stage.name}: runs again ({why})")
+            folder.rename(rubbish)
+            shutil.rmtree(rubbish)
+        folder.mkdir()
+        sync_folder(self.run.folder)
+
+    def _describe(self, stage: Stage, depends: Dependencies, fingerprint: str) -> None:
+        config = {
+            "stage": stage.name,
+            "fingerprint": fingerprint,
+            "seed": stage_seed(self.recipe.seed, stage.name),
+            "threads": self.threads,
+            "versions": self.versions,
+            "started": _now(),
+            "dependencies": asdict(depends),
+        }
+        write_json(self.run.stage(stage.name) / CONFIG, config)
+
+    def _execute(self, stage: Stage, fingerprint: str) -> None:
+        folder = self.run.stage(stage.name)
+        task = Task(
+            recipe=self.recipe,
+            folder=folder,
+            inputs={before.name: self.run.stage(before.name) for before in self.graph.before(stage.name, self.recipe)},
+            progress=self.progress,
+            seed=stage_seed(self.recipe.seed, stage.name),
+            threads=self.threads,
+            received=lambda: self.signals.received,
+        )
+        runner: Runner = importlib.import_module(stage.module).run
+        earlier = _json_or_none(folder / ATTEMPT) or {"seconds": 0.0, "peak_memory_mb": 0.0}
+        with Meter() as meter:
+            try:
+                metrics = dict(runner(task))
+            finally:
+                write_json(folder / ATTEMPT, _spent(meter, earlier))
+        trained = metrics.pop("trained_parameters", None)
+        result = {
+            "stage": stage.name,
+            "fingerprint": fingerprint,
+            **_spent(meter, earlier),
+            "trained_parameters": trained,
+            "metrics": metrics,
+        }
+        write_json(folder / RESULT, result)
+        (folder / ATTEMPT).unlink(missing_ok=True)
+
+
+def stage_seed(seed: int, stage: str) -> int:
+    """A stage's own seed below 2^32, so that no two stages draw the same random numbers."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{stage}".encode()).digest()[:4], "big")
+
+
+def _expected(fingerprint: str, recorded: str, force: bool) -> str:
+    """The fingerprint that a result must have to stand.
+
+    Forced repetitions of the same work are counted behind a dash: a new result must make what builds on it stale.
+    """
+    base, _, times = recorded.partition("-")
+    repeated = int(times or 0) if base == fingerprint else 0
+    repeated += force and base == fingerprint
+    return f"{fingerprint}-{repeated}" if repeated else fingerprint
+
+
+def _spent(meter: Meter, earlier: Mapping[str, float]) -> dict[str, float]:
+    return {
+        "seconds": round(meter.seconds + earlier["seconds"], 3),
+        "peak_memory_mb": round(max(meter.peak_memory_mb, earlier["peak_memory_mb"]), 1),
+    }
+
+
+def _describe(run: Run, recipe: Recipe) -> None:
+    write_json(run.recipe, recipe.model_dump(mode="json"))
+    described = {
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "recipe_hash": recipe_hash(recipe),
+        "versions": versions(),
+        "threads": thread_count(recipe.threads),
+        "started": _now(),
+    }
+    write_json(run.folder / "run.json", described)
+
+
+def _json_or_none(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file, or None where there is none that can be read: it was never finished."""
+    try:
+        return read_json(path)
+    except InputError:
+        return None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""How saessak, the embedded base, is made: generated worlds, a tokenizer, a plain Llama."""

@@ -1,0 +1,252 @@
+"""Small worlds of invented facts: passages, and questions whose answers stand in one of them or in none.
+
+A base model that has read enough of them has learned to find, copy, cite and abstain, and knows no fact by heart: every
+entity and value is random. Several questions share the passages of a world, which trains reading far faster than one
+question a context does.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haechi.pretrain.korean import Register, agree, in_register
+from haechi.pretrain.lexicon import (
+    ATTRIBUTIVES,
+    COLOURS,
+    COUNT_UNITS,
+    ENTITY_ENDINGS,
+    ERAS,
+    FILLERS,
+    LABEL_QUESTIONS,
+    LABEL_SENTENCES,
+    LABELS,
+    MODIFIERS,
+    NAME_SYLLABLES,
+    NOUNS,
+    OPENINGS,
+    PLACES,
+    RELATIONS,
+    SEASONS,
+    SURNAMES,
+    Kind,
+    Relation,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One value of one attribute of one entity. `label` is empty where a relation tells it with a verb."""
+
+    entity: str
+    relation: Relation | None
+    label: str
+    kind: Kind
+    value: str
+
+    @property
+    def attribute(self) -> str:
+        return self.label or (self.relation.name if self.relation else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on a world. `passage` is the 1-based number of the passage that answers it, None if none does."""
+
+    question: str
+    answer: str | None
+    passage: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Passages as (title, text), and questions on them."""
+
+    passages: tuple[tuple[str, str], ...]
+    asked: tuple[Asked, ...]
+
+
+def generate(
+    rng: random.Random,
+    *,
+    passages: int,
+    questions: int = 6,
+    unanswerable: float = 0.25,
+    unseen_templates: bool = False,
+) -> World:
+    """One random world.
+
+    Args:
+        passages: how many passages the questions share.
+        unanswerable: share of questions that no passage answers; half of them ask for an attribute that another
+            entity of the world does have.
+        unseen_templates: use only the held-out sentence and question patterns (for measuring), instead of only the
+            others (for training).
+    """
+    register: Register = rng.choices(("plain", "formal", "polite"), (6, 2, 1))[0]
+    titles = _titles(rng, passages)
+    told: list[list[Fact]] = []
+    known: set[tuple[str, str]] = set()
+    for title in titles:
+        told.append(_facts(rng, title, known, count=rng.randint(2, 4)))
+    texts = tuple(
+        (title, _prose(rng, facts, register, unseen_templates)) for title, facts in zip(titles, told, strict=True)
+    )
+    asked = tuple(
+        _unanswerable(rng, titles, told, known, unseen_templates)
+        if rng.random() < unanswerable
+        else _answerable(rng, told, unseen_templates)
+        for _ in range(questions)
+    )
+    return World(texts, asked)
+
+
+def _titles(rng: random.Random, count: int) -> list[str]:
+    """Entities of the passages; a page cut in pieces gives several passages of one title, so titles repeat."""
+    titles: list[str] = []
+    while len(titles) < count:
+        titles.append(rng.choice(titles) if titles and rng.random() < 0.3 else _entity(rng))
+    rng.shuffle(titles)
+    return titles
+
+
+def _name(rng: random.Random, low: int, high: int) -> str:
+    return "".join(rng.choice(NAME_SYLLABLES) for _ in range(rng.randint(low, high)))
+
+
+def _person(rng: random.Random) -> str:
+    return rng.choice(SURNAMES) + _name(rng, 1, 2) if rng.random() < 0.5 else _name(rng, 2, 4)
+
+
+def _entity(rng: random.Random) -> str:
+    shape = rng.random()
+    if shape < 0.2:
+        return _person(rng)
+    ending = rng.choice(ENTITY_ENDINGS)
+    if shape < 0.55:
+        return _name(rng, 2, 3) + (" " if rng.random() < 0.5 else "") + ending
+    if shape < 0.8:
+        return f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)} {ending}" if rng.random() < 0.5 else f"{rng.choice(MODIFIERS)} {ending}"
+    return f"{rng.choice(NOUNS)}{ending}" if rng.random() < 0.5 else f"{_name(rng, 2, 3)} {rng.choice(NOUNS)} {ending}"
+
+
+def _thing(rng: random.Random) -> str:
+    shape = rng.random()
+    if shape < 0.3:
+        return rng.choice(NOUNS)
+    if shape < 0.65:
+        return f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)}"
+    if shape < 0.8:
+        return f"{_name(rng, 2, 3)} {rng.choice(NOUNS)}"
+    if shape < 0.9:
+        return rng.choice(NOUNS) + rng.choice(NOUNS)
+    return _name(rng, 2, 4)
+
+
+def _value(rng: random.Random, kind: Kind, label: str) -> str:
+    match kind:
+        case "person":
+            return _person(rng)
+        case "thing":
+            return _thing(rng)
+        case "place":
+            return rng.choice(PLACES) if rng.random() < 0.4 else _entity(rng)
+        case "year":
+            return f"{rng.choice(ERAS)}{rng.randint(2, 1999)}년"
+        case "length":
+            return f"{rng.randint(2, 999)}{rng.choice(('미터', '미터', '걸음', '뼘', '자'))}"
+        case "count":
+            return f"{rng.randint(3, 9999)}{COUNT_UNITS.get(label, '명')}"
+        case "days":
+            return f"{rng.randint(2, 99)}{rng.choice(('일', '일', '시간', '년', '달'))}"
+        case "colour":
+            return rng.choice(COLOURS)
+        case "season":
+            return rng.choice(SEASONS)
+        case "price":
+            return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
+
+
+def _facts(rng: random.Random, entity: str, known: set[tuple[str, str]], count: int) -> list[Fact]:
+    facts: list[Fact] = []
+    while len(facts) < count:
+        relation = rng.choice(RELATIONS) if rng.random() < 0.45 else None
+        kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
+        label = "" if relation else rng.choice(LABELS[kind])
+        fact = Fact(entity, relation, label, kind, _value(rng, kind, label))
+        if (entity, fact.attribute) not in known:
+            known.add((entity, fact.attribute))
+            facts.append(fact)
+    return facts
+
+
+def _pick(rng: random.Random, patterns: Sequence[str], unseen: bool) -> str:
+    return patterns[-1] if unseen else rng.choice(patterns[:-1])
+
+
+def _fill(pattern: str, fact: Fact) -> str:
+    return agree(pattern.replace("{E}", fact.entity).replace("{L}", fact.label).replace("{V}", fact.value))
+
+
+def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:
+    pattern = _pick(rng, fact.relation.sentences if fact.relation else LABEL_SENTENCES, unseen)
+    if rng.random() < 0.2:
+        pattern = pattern.replace("{V}", rng.choice(ATTRIBUTIVES[fact.kind]) + "{V}")
+    if rng.random() < 0.15:
+        pattern = rng.choice(OPENINGS) + pattern
+    return _fill(pattern, fact)
+
+
+def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen: bool) -> str:
+    sentences: list[str] = []
+    waiting = list(facts)
+    while waiting:
+        fact = waiting.pop(0)
+        # Now and then one sentence tells two labelled facts, as prose does.
+        if fact.label and waiting and waiting[0].label and rng.random() < 0.25:
+            other = waiting.pop(0)
+            joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {other.label}(은/는) {other.value}이다."
+            sentences.append(agree(joined.replace("{E}", fact.entity)))
+        else:
+            sentences.append(_tell(rng, fact, unseen))
+        if rng.random() < 0.15:
+            sentences.append(agree(rng.choice(FILLERS).replace("{E}", fact.entity)))
+    return " ".join(in_register(sentence, register) for sentence in sentences)
+
+
+def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
+    patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
+    return _fill(_pick(rng, patterns, unseen), fact)
+
+
+def _answerable(rng: random.Random, told: Sequence[Sequence[Fact]], unseen: bool) -> Asked:
+    passage = rng.randrange(len(told))
+    fact = rng.choice(told[passage])
+    return Asked(_ask(rng, fact, unseen), f"{fact.value}입니다.", passage + 1)
+
+
+def _unanswerable(
+    rng: random.Random,
+    titles: Sequence[str],
+    told: Sequence[Sequence[Fact]],
+    known: set[tuple[str, str]],
+    unseen: bool,
+) -> Asked:
+    """A question on an entity of the world (or, at times, a stranger) whose attribute the world does not tell."""
+    while True:
+        entity = rng.choice(titles) if rng.random() < 0.85 else _entity(rng)
+        if rng.random() < 0.5:
+            source = rng.choice(rng.choice(told))
+            fact = Fact(entity, source.relation, source.label, source.kind, "")
+        else:
+            fact = _facts(rng, entity, set(known), 1)[0]
+        if (entity, fact.attribute) not in known:
+            return Asked(_ask(rng, fact, unseen), None, None)
+
+
+def random_string(rng: random.Random, vocabulary: Sequence[int], length: int) -> list[int]:
+    """Random token ids, to be repeated: copying is learned first."""
+    return [rng.choice(vocabulary) for _ in range(length)]
+
+

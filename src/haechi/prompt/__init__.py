@@ -1,0 +1,1 @@
+"""Question and passages to tokens, and answers back to claims and citations."""

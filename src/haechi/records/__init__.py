@@ -1,0 +1,1 @@
+"""What flows through a run, and how it is read, cleaned and split."""

@@ -1,0 +1,282 @@
+"""The report's words in Korean. english.py holds the same keys.
+
+Sentences around a system's name use only particles that do not change with its last sound (의, 보다, 에서), for the
+names are abbreviations.
+"""
+
+KOREAN = {
+    "page.title": "{name} 보고서",
+    "page.kind": "실행 보고서",
+    "nav": "차례",
+    "nav.verdict": "결론",
+    "nav.systems": "시스템별 점수",
+    "nav.comparisons": "비교",
+    "nav.reward": "보상 모델",
+    "nav.curves": "학습 과정",
+    "nav.kl": "보상과 KL",
+    "nav.answers": "답변",
+    "nav.retrieval": "검색",
+    "nav.cost": "시간과 메모리",
+    "nav.glossary": "용어",
+    "ran": "무엇을 실행했나",
+    "ran.hash": "레시피 해시",
+    "ran.seed": "시드",
+    "ran.versions": "버전",
+    "ran.started": "시작",
+    "ran.finished": "종료",
+    "ran.threads": "스레드",
+    "ran.questions": "평가 질문",
+    "ran.recipe": "실제로 쓰인 레시피",
+    # The verdict.
+    "verdict": "결론",
+    "verdict.better": "{a}의 정답률이 {b}보다 높습니다",
+    "verdict.worse": "{a}의 정답률이 {b}보다 낮습니다",
+    "verdict.unclear": "{a} 대 {b}: 정답률 차이가 구분되지 않습니다",
+    "verdict.difference": "차이 {difference} {interval}, 질문 {n}개.",
+    "verdict.unclear.why": (
+        "구분되지 않는다는 말은 차이의 구간이 0을 포함해, 이 평가 질문만으로는 어느 쪽이 나은지 알 수 없다는 뜻입니다."
+    ),
+    "verdict.missing": "이 실행에는 {a} 대 {b} 비교가 없습니다",
+    "verdict.none": "이 실행에는 학습한 시스템끼리의 비교가 없습니다",
+    "hacking.shown": "경고, 보상 해킹: {a}의 보상은 {b}보다 높지만 정답률은 더 낮습니다",
+    "hacking.suspected": "주의: {a}의 평균 보상은 {b}보다 올랐는데 평균 정답률은 떨어졌습니다",
+    "hacking.why": (
+        "보상 {reward}, 정답률 {correct}. 학습된 보상이 옳은 답이 아닌 다른 것으로 채워지고 있습니다. 보상이 "
+        "높다는 이유로 이 모델을 고르지 마세요."
+    ),
+    "hacking.suspected.why": (
+        "보상 {reward}, 정답률 {correct}. 두 차이가 모두 0과 구분되지는 않으므로 우연일 수 있습니다. 보상을 믿기 "
+        "전에 아래에서 틀리게 된 답변을 읽어 보세요."
+    ),
+    "headline.correct": "시스템별 정답률",
+    "headline.correct.about": "평가 질문에 옳게 답한 비율과 95% 구간입니다.",
+    "who": "누가 답변을 비교했나",
+    "who.unknown": "누가 답변을 비교했는지 이 실행에 기록되어 있지 않습니다.",
+    # Systems and metrics.
+    "systems": "시스템별 모든 점수",
+    "systems.about": (
+        "평가 질문에 대한 평균이고, 아래는 95% 부트스트랩 구간입니다. ‘최고’는 다른 모든 시스템과의 차이 구간이 "
+        "0을 포함하지 않을 때만 붙습니다. 화살표는 같은 기준으로 SFT와 비교한 것입니다. 표시가 없으면 구분되지 "
+        "않는다는 뜻입니다."
+    ),
+    "systems.metric": "지표",
+    "systems.best": "최고",
+    "systems.better": "SFT보다 나음",
+    "systems.worse": "SFT보다 못함",
+    "systems.higher": "SFT보다 높음",
+    "systems.lower": "SFT보다 낮음",
+    "systems.meaning": "지표의 뜻",
+    "better.higher": "높을수록 좋음",
+    "better.lower": "낮을수록 좋음",
+    "better.neither": "좋고 나쁨이 없음",
+    "scroll": "옆으로 움직이는 표",
+    "system.base": "기반 모델",
+    "system.sft": "SFT",
+    "system.best_of_n": "Best-of-n",
+    "system.dpo": "DPO",
+    "system.ppo": "PPO",
+    # Comparisons.
+    "comparisons": "질문별로 짝지은 비교",
+    "comparisons.about": "두 시스템이 같은 질문에 답했으므로 질문마다 차이를 냈습니다.",
+    "comparisons.figure": "{a} − {b}",
+    "comparisons.figure.about": (
+        "비율 지표의 차이(%p)와 95% 구간입니다. 0의 선을 지나는 구간은 차이를 보여 주지 않습니다."
+    ),
+    "comparisons.difference": "차이",
+    "comparisons.interval": "95% 구간",
+    "comparisons.says": "판정",
+    "comparisons.n": "질문 수",
+    "judge.better": "나음",
+    "judge.worse": "못함",
+    "judge.higher": "높음",
+    "judge.lower": "낮음",
+    "judge.unclear": "구분되지 않음",
+    "points": "%p",
+    # Names of metrics.
+    "metric.correct": "정답률",
+    "metric.abstention_precision": "답변 보류 정밀도",
+    "metric.abstention_recall": "답변 보류 재현율",
+    "metric.over_refusal": "과잉 보류",
+    "metric.citation_precision": "인용 정밀도",
+    "metric.citation_recall": "인용 재현율",
+    "metric.grounded": "근거 충실도",
+    "metric.f1": "F1",
+    "metric.bleu": "BLEU",
+    "metric.rouge_l": "ROUGE-L",
+    "metric.chrf": "chrF",
+    "metric.reward": "보상",
+    "metric.kl": "SFT와의 KL",
+    "metric.length": "길이",
+    "metric.recall@1": "재현율@1",
+    "metric.recall@k": "재현율@{k}",
+    "metric.mrr": "평균 역순위 (MRR)",
+    # The reward model.
+    "reward": "보상 모델",
+    "reward.about": (
+        "보상 모델은 비교 결과에서 어느 답변이 선호되는지 배웁니다. 평가에 쓰인 비교보다 더 정확할 수는 없습니다."
+    ),
+    "reward.accuracy": "따로 둔 비교와의 일치",
+    "reward.accuracy.about": "따로 둔 쌍에서 선호된 답변의 점수가 더 높은 비율과 95% 구간입니다.",
+    "reward.overall": "보상 모델",
+    "reward.true_accuracy": "참 선호 기준",
+    "reward.length_only": "길이만 보고 고를 때",
+    "reward.kind": "종류: {kind}",
+    "reward.ceiling": "상한",
+    "reward.chance": "우연",
+    "reward.ceiling.said": (
+        "상한 {ceiling}: 비교한 쪽의 판단이 참 선호와 맞는 비율입니다. 여기에 가까우면 잴 수 있는 만큼 정확한 것입니다."
+    ),
+    "reward.margin": "평균 점수 차 (선호 − 비선호)",
+    "reward.no_better_than_length": (
+        "정확도 구간이 길이만 보고 고를 때({length_only})를 포함합니다. 길이 이상을 배웠다고 볼 근거가 없습니다."
+    ),
+    "reward.calibration": "보정",
+    "reward.calibration.about": "대각선 위라면, 80%로 선호된다고 예측한 쌍이 실제로 80% 선호됩니다.",
+    "reward.predicted": "예측",
+    "reward.observed": "실제",
+    "reward.scores": "선호·비선호 답변의 점수 분포",
+    "reward.scores.about": "두 봉우리가 멀수록 보상 모델이 답변을 뚜렷이 가립니다.",
+    "reward.score": "점수",
+    "reward.count": "답변 수",
+    "reward.chosen": "선호",
+    "reward.rejected": "비선호",
+    # Training curves: names, then one line of explanation each.
+    "curves": "학습이 어떻게 진행되었나",
+    "curves.about": (
+        "가로축은 최적화 스텝이고, 그림 하나가 한 가지 양을 보여 줍니다. 옅은 선은 모든 스텝, 진한 선은 이동 "
+        "평균입니다. 점이 찍힌 점선은 학습에 쓰지 않은 질문에서 잰 값입니다."
+    ),
+    "stage.ingest": "문서 읽기",
+    "stage.split": "나누기",
+    "stage.sft": "SFT",
+    "stage.sample": "답변 생성",
+    "stage.compare": "답변 비교",
+    "stage.reward": "보상 모델",
+    "stage.dpo": "DPO",
+    "stage.ppo": "PPO",
+    "stage.merge": "병합",
+    "stage.evaluate": "평가",
+    "step": "스텝",
+    "validation": "검증",
+    "curve.desc": "{name}: 스텝 {first_step}에서 {first}, 스텝 {last_step}에서 {last}, 범위 {low}~{high}.",
+    "curve.loss": "손실",
+    "curve.learning_rate": "학습률",
+    "curve.tokens_per_second": "초당 토큰",
+    "curve.accuracy": "정확도",
+    "curve.margin": "점수 차",
+    "curve.kl": "KL",
+    "curve.reward": "보상과 그 항목",
+    "curve.kl_coefficient": "KL 계수",
+    "curve.policy_loss": "정책 손실",
+    "curve.value_loss": "가치 손실",
+    "curve.clip_fraction": "클리핑 비율",
+    "curve.entropy": "엔트로피",
+    "curve.ratio_max": "최대 확률비",
+    "curve.length": "답변 길이",
+    "curve.eos_rate": "끝맺은 답변",
+    "curve.correct": "정답률",
+    "series.total": "합계",
+    "series.learned": "학습된 보상",
+    "series.grounded": "근거",
+    "series.cited": "인용",
+    "series.length": "길이",
+    "about.loss": "최적화가 낮추는 값입니다. 학습은 내려가는데 검증이 오르면 과적합입니다.",
+    "about.sft.loss": "답변 토큰의 교차 엔트로피(nat)입니다. 검증 손실이 오르면 과적합입니다.",
+    "about.reward.loss": "쌍의 −log σ(점수 차)입니다. log 2 ≈ 0.693이면 아무것도 모르는 것입니다.",
+    "about.dpo.loss": "점수 차에 계수를 곱한 −log σ이고, log 2 ≈ 0.693에서 시작합니다.",
+    "about.learning_rate": "실제로 적용된 학습률입니다.",
+    "about.tokens_per_second": "프롬프트와 답변 토큰을 합한 속도입니다.",
+    "about.accuracy": "선호된 답변의 점수가 더 높은 쌍의 비율입니다. 50%면 우연입니다.",
+    "about.margin": "선호된 답변의 점수에서 비선호 답변의 점수를 뺀 값입니다.",
+    "about.kl": "모델이 SFT에서 얼마나 멀어졌는지입니다(답변당 nat).",
+    "about.reward": "답변이 받은 보상의 합계와 항목입니다. 합계만 보면 어느 항목을 모으는지 알 수 없습니다.",
+    "about.kl_coefficient": "SFT에서 멀어지는 데 매기는 값입니다. KL을 목표 근처에 두도록 조절됩니다.",
+    "about.policy_loss": "클리핑한 목적 함수의 음수입니다. 0 근처를 오가며, 높낮이에는 큰 뜻이 없습니다.",
+    "about.value_loss": "예측한 보상 합의 오차입니다. 내려가서 낮게 머물러야 합니다.",
+    "about.clip_fraction": "확률비가 잘린 토큰의 비율입니다. 30%를 크게 넘으면 한 걸음이 너무 큽니다.",
+    "about.entropy": "정책이 얼마나 망설이는지입니다. 0으로 떨어지면 늘 같은 말만 합니다.",
+    "about.ratio_max": "새 정책과 옛 정책의 확률비 중 가장 큰 값입니다. 튀어 오르면 불안정한 갱신입니다.",
+    "about.length": "답변의 평균 토큰 수입니다. 길이만 늘며 오르는 보상은 의심해야 합니다.",
+    "about.eos_rate": "길이 제한에 걸리지 않고 스스로 끝맺은 답변의 비율입니다.",
+    "about.correct": "보상이 대신하려는 바로 그것을 검증 질문에서 잰 값입니다.",
+    # Reward against KL.
+    "kl": "PPO에서의 보상과 KL",
+    "kl.about": (
+        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. 적은 KL로 얻은 보상이 값싼 "
+        "보상입니다. 보상은 계속 오르는데 정답률이 꺾이면 보상 해킹입니다."
+    ),
+    "kl.reward": "KL에 따른 보상",
+    "kl.correct": "KL에 따른 정답률",
+    "kl.reward.about": "같은 KL에서 높을수록 좋습니다.",
+    "kl.correct.about": "보상과 함께 올라야 합니다.",
+    "kl.axis": "SFT와의 KL (답변당 nat)",
+    "kl.desc": "KL {first_x}에서 {first}, KL {last_x}에서 {last}; 점 {n}개.",
+    # Answers.
+    "answers": "학습 전후의 답변",
+    "answers.about": (
+        "평가 질문 {n}개에서 {before} 대 {after}. 변화가 큰 것부터, 좋아진 것과 나빠진 것을 모두 보입니다."
+    ),
+    "answers.won": "맞게 됨",
+    "answers.lost": "틀리게 됨",
+    "answers.same": "정답 여부 그대로",
+    "answers.hacked": "보상은 올랐는데 틀리게 됨",
+    "answers.identical": "글자까지 같은 답변",
+    "answers.group.won": "{before}에서 틀리고 {after}에서 맞힌 질문",
+    "answers.group.lost": "{before}에서 맞히고 {after}에서 틀린 질문",
+    "answers.group.same": "정답 여부가 그대로인 질문 (보상 변화 순)",
+    "answers.shown": "질문 {n}개 가운데 {shown}개를 보입니다. 전부는 evaluate/answers.jsonl에 있습니다.",
+    "answers.printed": "인쇄본에는 종류마다 처음 여섯 개만, 문단 없이 실립니다. 화면에는 더 있습니다.",
+    "answers.filter": "답변 골라 보기",
+    "answers.all": "전체",
+    "answers.search": "질문과 답변에서 찾기",
+    "answers.gold": "기대한 답",
+    "answers.unanswerable": "문서에 답이 없어 보류하는 것이 맞는 질문입니다.",
+    "answers.correct": "정답",
+    "answers.wrong": "오답",
+    "answers.unscored": "채점 없음",
+    "answers.abstained": "보류",
+    "answers.reward": "보상",
+    "answers.kl": "KL",
+    "answers.length": "길이",
+    "answers.passages": "문단 {n}개",
+    "answers.cited_by": "인용",
+    "answers.holds": "답이 있는 문단",
+    "answers.reward_change": "보상 {change}",
+    # Retrieval and cost.
+    "retrieval": "검색",
+    "retrieval.about": (
+        "모델 앞에 놓인 문단에 답이 있었는지입니다. 검색이 놓친 문단에서는 어떤 시스템도 답할 수 없습니다."
+    ),
+    "cost": "시간과 메모리",
+    "cost.seconds": "단계별 시간",
+    "cost.memory": "단계별 최대 메모리",
+    "cost.seconds.about": "단계마다 걸린 실제 시간이고, 모두 {total}입니다.",
+    "cost.memory.about": "단계가 도는 동안 쓴 가장 큰 메모리이고, 가장 높은 값은 {most}입니다.",
+    "cost.trained": "학습된 파라미터 {n}개",
+    "unit.hours": "시간",
+    "unit.minutes": "분",
+    "unit.seconds": "초",
+    # Glossary: term|meaning.
+    "glossary": "용어",
+    "glossary.sft": "SFT|지도 미세조정. 사람이 쓴 답변에서 배웁니다. 그 뒤의 모든 것은 이것과 비교합니다.",
+    "glossary.rm": "보상 모델|비교 결과에서 배워 답변에 점수를 매기는 모델입니다.",
+    "glossary.ppo": (
+        "PPO|모델이 답하고, 점수를 받고, 점수가 좋았던 쪽으로 조금씩 움직입니다. KL이 SFT 곁에 붙잡아 둡니다."
+    ),
+    "glossary.dpo": "DPO|보상 모델이나 생성 없이 비교 결과에서 바로 배웁니다.",
+    "glossary.bon": (
+        "Best-of-n|SFT가 n번 답하고 보상 모델이 하나를 고릅니다. 학습은 없고 비용이 n배입니다. PPO는 이것을 "
+        "이겨야 보람이 있습니다."
+    ),
+    "glossary.kl": "KL|모델의 답변이 SFT의 답변에서 얼마나 멀어졌는지입니다. 0이면 같은 모델입니다.",
+    "glossary.grounded": "근거 충실도|답변의 주장이 문단으로 뒷받침되는 정도입니다.",
+    "glossary.abstain": (
+        "답변 보류|문서에 답이 없다고 말하는 것입니다. 정밀도는 보류한 것 가운데 옳은 비율, 재현율은 답이 없는 "
+        "질문 가운데 보류한 비율입니다."
+    ),
+    "glossary.refusal": "과잉 보류|문단에 답이 있는데도 보류하는 것입니다.",
+    "glossary.interval": (
+        "95% 구간|질문에 대한 부트스트랩입니다. 같은 종류의 평가를 100번 하면 95번쯤 그 구간이 참 평균을 담습니다."
+    ),
+    "glossary.hacking": "보상 해킹|보상은 오르는데 보상이 대신하려던 것은 오르지 않는 일입니다.",
+}

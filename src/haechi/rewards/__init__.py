@@ -1,0 +1,1 @@
+"""What an answer earns: rule-based terms, each readable by itself, and their weighted sum."""

@@ -1,0 +1,81 @@
+"""Makes a small base from nothing: tokenizer, curriculum, a plain Transformers folder. See recipes/saessak.yaml."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from haechi.engine.loop import LoopSettings, train
+from haechi.errors import RecipeError
+from haechi.models.base import SharedBase
+from haechi.pipeline.task import Task
+from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate
+from haechi.pretrain.tokenizer import train_tokenizer
+from haechi.pretrain.worlds import generate
+from haechi.prompt.template import template
+from haechi.prompt.tokens import Codec
+from haechi.stages.loop import hooks
+
+_TOKENIZER_WORLDS = 4000
+_TOKEN_BUDGET = 2500
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Trains, and writes `model/` in bfloat16 safetensors. A killed run goes on from its last checkpoint."""
+    settings = task.recipe.pretrain
+    if settings is None:
+        raise RecipeError("the recipe has no section `pretrain`. Fix: add one, as recipes/saessak.yaml does.")
+    tokenizer = train_tokenizer(_tokenizer_texts(task.seed), settings.vocabulary_size)
+    model = build_model(
+        tokenizer,
+        layers=settings.layers,
+        width=settings.width,
+        heads=settings.heads,
+        intermediate=settings.intermediate,
+        seed=task.seed,
+    )
+    base = SharedBase(model, Codec(tokenizer), "saessak")
+    model.requires_grad_(True)
+    dtype = getattr(torch, settings.dtype)
+    phases = [Phase(p.steps, (p.passages_min, p.passages_max), p.copy_share) for p in settings.curriculum]
+    method = Pretraining(
+        base,
+        phases or [Phase(settings.steps, (2, 5))],
+        tokens_a_step=settings.tokens_per_batch,
+        token_budget=_TOKEN_BUDGET,
+        seed=task.seed,
+        validate_every=settings.validate_every,
+        dtype=dtype,
+    )
+    train(
+        method,
+        dict(model.named_parameters()),
+        LoopSettings(
+            steps=settings.steps,
+            learning_rate=settings.learning_rate,
+            warmup=round(settings.warmup * settings.steps),
+            final_rate=0.05,
+            weight_decay=settings.weight_decay,
+            checkpoint_every=settings.checkpoint_every,
+        ),
+        task.folder,
+        hooks(task, "loss", "validation/seen_exact", "validation/unseen_exact"),
+    )
+    model.to(torch.bfloat16)
+    model.save_pretrained(task.folder / "model", safe_serialization=True)
+    base.codec.save(task.folder / "model")
+    measured = validate(base, template("ko", instructed=False), 100, task.seed + 1)
+    return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured}
+
+
+def _tokenizer_texts(seed: int) -> Iterator[str]:
+    words = template("ko", instructed=False)
+    rng = random.Random(f"tokenizer-{seed}")
+    for _ in range(_TOKENIZER_WORLDS):
+        world = generate(rng, passages=4)
+        yield words.context(world.passages)
+        for asked in world.asked:
+            yield words.ask(asked.question) + words.reply(asked.answer or words.abstention, asked.passage)

@@ -1,0 +1,110 @@
+"""The stages' order, what their fingerprints cover, and the source they are made of."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from haechi.errors import StageError
+from haechi.pipeline.fingerprint import dependencies, hash_files
+from haechi.pipeline.graph import STAGES, Graph, Stage, setting
+from haechi.pipeline.sources import code_hash, modules_of
+
+if TYPE_CHECKING:
+    from conftest import Toy
+
+
+def test_the_order_up_to_a_target(toy: Toy) -> None:
+    recipe = toy.recipe
+    order = [stage.name for stage in STAGES.plan(recipe)]
+    assert order == "ingest split sft sample compare reward dpo ppo merge evaluate report".split()
+    assert [stage.name for stage in STAGES.plan(recipe, "compare")] == "ingest split sft sample compare".split()
+    without_dpo = "ingest split sft sample compare reward ppo merge".split()
+    assert [stage.name for stage in STAGES.plan(recipe, "merge")] == without_dpo
+
+
+def test_what_is_switched_off_is_left_out(toy: Toy) -> None:
+    off = toy.with_(dpo={"enabled": False})
+    assert "dpo" not in [stage.name for stage in STAGES.plan(off)]
+    with pytest.raises(StageError, match=r"dpo is switched off in this recipe\. Fix: set dpo\.enabled to true"):
+        STAGES.plan(off, "dpo")
+
+
+def test_unknown_stages_and_wrong_orders(toy: Toy) -> None:
+    with pytest.raises(StageError, match=r"rewrad: no such stage\. Did you mean reward\?"):
+        STAGES.plan(toy.recipe, "rewrad")
+    with pytest.raises(ValueError, match="a needs b, which must come before it"):
+        Graph([Stage(name="a", about="", module="m", needs=("b",)), Stage(name="b", about="", module="m")])
+
+
+def test_every_setting_of_the_recipe_that_matters_is_in_a_fingerprint(toy: Toy) -> None:
+    recipe = toy.recipe
+    covered = {name for stage in STAGES for name in (*stage.settings, *stage.files)}
+    for name in covered:
+        setting(recipe, name)
+    for section in ("documents", "questions"):
+        fields = {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
+        assert fields <= covered
+    whole = set(type(recipe).model_fields) - {"documents", "questions", "threads", "pretrain"}
+    assert whole <= covered
+
+
+def test_a_fingerprint_knows_contents_and_not_places(toy: Toy, tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / place / "docs").mkdir(parents=True)
+        (tmp_path / place / "questions.jsonl").write_text("same")
+    first, second = (
+        dependencies(toy.graph["first"], toy.recipe_in(tmp_path / place), {}).fingerprint for place in ("a", "b")
+    )
+    assert first == second
+    (tmp_path / "b" / "questions.jsonl").write_text("other")
+    assert dependencies(toy.graph["first"], toy.recipe_in(tmp_path / "b"), {}).fingerprint != first
+
+
+def test_the_hash_of_a_folder_covers_names_and_contents(tmp_path: Path) -> None:
+    folder = tmp_path / "docs"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "sub" / "a.md").write_text("a")
+    seen = {hash_files([folder])}
+    (folder / "sub" / "b.md").write_text("")
+    seen.add(hash_files([folder]))
+    (folder / "sub" / "b.md").rename(folder / "b.md")
+    seen.add(hash_files([folder]))
+    (folder / "b.md").write_text("b")
+    seen.add(hash_files([folder]))
+    seen.add(hash_files([tmp_path / "none"]))
+    assert len(seen) == 5
+
+
+def test_source_is_followed_through_imports_of_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "imported_toy"
+    (package / "inner").mkdir(parents=True)
+    files = {
+        "__init__": "",
+        "stage": "import os\nfrom . import near\nfrom .inner import deep\ndef f():\n    import imported_toy.late\n",
+        "near": "x = 1\n",
+        "late": "y = 1\n",
+        "unused": "z = 1\n",
+        "inner/__init__": "",
+        "inner/deep": "from ..far import w\nimport imported_toy.stage\n",
+        "far": "w = 1\n",
+    }
+    for name, source in files.items():
+        (package / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    reached = ["", ".far", ".inner", ".inner.deep", ".late", ".near", ".stage"]
+    assert modules_of("imported_toy.stage") == ["imported_toy" + name for name in reached]
+    before = code_hash("imported_toy.stage")
+    (package / "unused.py").write_text("z = 2\n")
+    assert code_hash("imported_toy.stage") == before
+    (package / "far.py").write_text("w = 22\n")
+    assert code_hash("imported_toy.stage") != before
+    assert "imported_toy" not in sys.modules, "source is read, not imported"
+
+
+def test_a_missing_module_is_an_error() -> None:
+    with pytest.raises(StageError, match=r"the module haechi\.stages\.none does not exist"):
+        code_hash("haechi.stages.none")
