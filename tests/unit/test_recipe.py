@@ -105,7 +105,7 @@ def test_a_mistake_is_named_with_line_and_remedy(folder: Path, change: tuple[str
 
 
 def test_shares_must_sum_to_one_and_the_line_is_the_split_s(folder: Path) -> None:
-    text = GOOD.replace("path: questions.jsonl", "path: questions.jsonl\n  split: {train: 0.8, test: 0.3}")
+    text = GOOD.replace("path: questions.jsonl", "path: questions.jsonl\n  split:\n    train: 0.8\n    test: 0.3")
     assert message(folder, text) == (
         "recipe.yaml:7: questions.split: the shares sum to 1.2, not 1. Fix: change one of train, validation and test."
     )

@@ -1,8 +1,8 @@
 """What a stage is handed, and how it tells the world how far it is.
 
-A stage is a module with `run(task: Task) -> dict`. It writes into `task.folder` only, finds there what an earlier,
-interrupted attempt left, and returns its metrics: numbers, or plain JSON. The key `trained_parameters`, where the stage
-trains, is moved out of the metrics into the result.
+A stage is a module with `run(task: Task) -> dict`. It writes into `task.folder` (the report also beside it), finds
+there what an earlier, interrupted attempt left, and returns its metrics: numbers, or plain JSON. Where the stage
+trains, the key `trained_parameters` is moved out of the metrics into the result.
 """
 
 from __future__ import annotations

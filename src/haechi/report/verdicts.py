@@ -72,7 +72,7 @@ def hacking(results: Results, after: str, before: str = "sft") -> Hacking | None
     if reward and correct and judge(reward, "higher") == "better" and judge(correct, "higher") == "worse":
         return "shown"
     risen, fallen = (_change(results, metric, after, before) for metric in ("reward", "correct"))
-    if risen is not None and fallen is not None and risen > 0:
+    if risen is not None and fallen is not None and risen > 0 > fallen:
         return "suspected"
     return None
 

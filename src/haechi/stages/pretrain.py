@@ -62,7 +62,7 @@ def run(task: Task) -> dict[str, Any]:
             checkpoint_every=settings.checkpoint_every,
         ),
         task.folder,
-        hooks(task, "loss", "validation/seen_exact", "validation/unseen_exact"),
+        hooks(task, "loss", "longest_string", "validation/seen_exact", "validation/unseen_exact"),
     )
     model.to(torch.bfloat16)
     model.save_pretrained(task.folder / "model", safe_serialization=True)

@@ -31,6 +31,12 @@ def test_what_is_switched_off_is_left_out(toy: Toy) -> None:
     assert "dpo" not in [stage.name for stage in STAGES.plan(off)]
     with pytest.raises(StageError, match=r"dpo is switched off in this recipe\. Fix: set dpo\.enabled to true"):
         STAGES.plan(off, "dpo")
+    chain = [
+        Stage(name="pairs", about="", module="m"),
+        Stage(name="dpo", about="", module="m", needs=("pairs",), enabled_by="dpo.enabled"),
+        Stage(name="merge", about="", module="m", needs=("dpo",)),
+    ]
+    assert [stage.name for stage in Graph(chain).plan(off, "merge")] == ["merge"], "nor does anything run for it alone"
 
 
 def test_unknown_stages_and_wrong_orders(toy: Toy) -> None:

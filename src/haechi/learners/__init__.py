@@ -1,0 +1,1 @@
+"""What the loop runs: each learner makes batches of trees and takes its loss from `methods/`."""

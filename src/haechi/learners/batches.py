@@ -1,0 +1,26 @@
+"""Which examples a step sees: a function of (seed, step), so that a resumed run sees the same."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+
+def steps_for(examples: int, batch_size: int, epochs: int) -> int:
+    """Steps of `epochs` passes; the last batch of a pass may be smaller."""
+    return math.ceil(examples / batch_size) * epochs
+
+
+def batch_at(step: int, examples: int, batch_size: int, seed: int) -> list[int]:
+    """Indices of a step's examples: each pass is a fresh permutation, cut into batches."""
+    batches = math.ceil(examples / batch_size)
+    epoch, position = divmod(step, batches)
+    order = permutation(examples, seed, epoch)
+    return order[position * batch_size : (position + 1) * batch_size]
+
+
+def permutation(size: int, seed: int, turn: int) -> list[int]:
+    """A random order of range(size), another one for every turn."""
+    generator = torch.Generator().manual_seed((seed * 1_000_003 + turn) % 2**63)
+    return torch.randperm(size, generator=generator).tolist()

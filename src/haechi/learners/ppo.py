@@ -1,0 +1,290 @@
+"""PPO on prompt trees: roll out, reward, learn for some epochs; one iteration is one step of the loop.
+
+Legend: A answers of an iteration, N their tokens.
+
+Policy, reference, value and reward share the base. The reference is the policy's parent role; the value head reads the
+policy's own hidden states; the learned reward is handed in as a scoring function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from haechi.engine.forward import answer_starts, answers_of, score_trees, token_logps
+from haechi.engine.rollout import Answer, Sampling, sample
+from haechi.engine.trees import Tree, micro_batches
+from haechi.engine.trunk import TrunkCache
+from haechi.errors import DivergedError
+from haechi.learners.batches import batch_at, permutation
+from haechi.methods import kl, sft
+from haechi.methods.gae import gae, whiten
+from haechi.methods.ppo import PPOSettings, missing_eos_penalty, ppo_losses, token_rewards, total_loss
+from haechi.models.base import SharedBase
+from haechi.models.roles import Role
+
+# What an answer earns: (prompt indices, answers of each prompt) ▶ total per answer, and its parts by name.
+Rewards = Callable[[Sequence[int], Sequence[Sequence[Answer]]], tuple[Tensor, Mapping[str, Tensor]]]
+# Validation of the policy: metrics, of which `reward` and `kl` decide on the best weights.
+Validation = Callable[[Role], Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PPORun:
+    """How PPO goes; the constants of the loss are in `losses`.
+
+    Attributes:
+        prompts, samples: prompts an iteration, and answers a prompt.
+        epochs, minibatches: passes over an iteration's answers, and updates a pass.
+        target_kl: an iteration's learning ends early once the policy is this far (nats a token) from where it sampled.
+        critic_warmup: first iterations in which only the value head learns.
+        max_kl: weights farther than this from the reference (nats an answer) cannot become the best.
+    """
+
+    losses: PPOSettings
+    prompts: int
+    samples: int
+    epochs: int
+    minibatches: int
+    sampling: Sampling
+    seed: int
+    token_budget: int
+    gamma: float = 1.0
+    gae_lambda: float = 0.95
+    estimator: Literal["k1", "k2", "k3"] = "k1"
+    missing_eos: float = 0.0
+    whiten_rewards: bool = False
+    whiten_advantages: bool = True
+    ptx_coefficient: float = 0.0
+    target_kl: float | None = None
+    critic_warmup: int = 0
+    max_kl: float | None = None
+    evaluate_every: int = 0
+
+
+@dataclass(slots=True)
+class Experience:
+    """An iteration's answers, by answer: what was said, under which probabilities, and what it earned."""
+
+    trees: list[Tree]
+    old_logps: list[Tensor]
+    old_values: list[Tensor]
+    advantages: list[Tensor]
+    returns: list[Tensor]
+    numbers: dict[str, float]
+
+
+@dataclass(slots=True)
+class Micro:
+    """Trees of the iteration computed at once (or supervised trees for ptx), and the update's number of tokens."""
+
+    trees: list[int] = field(default_factory=list)
+    supervised: list[Tree] = field(default_factory=list)
+    num_tokens: int = 1
+
+
+class PPOLearner:
+    """The method that the loop runs."""
+
+    def __init__(
+        self, base: SharedBase, policy: Role, prompts: Sequence[Sequence[int]], rewards: Rewards, run: PPORun,
+        controller: kl.FixedKL | kl.AdaptiveKL, *, supervised: Sequence[Tree] = (), validate: Validation | None = None,
+    ) -> None:
+        assert policy.parent is not None and policy.head is not None
+        self.base, self.policy, self.reference = base, policy, policy.parent
+        self.prompts, self.rewards, self.run, self.controller = prompts, rewards, run, controller
+        self.supervised, self.validate = supervised, validate
+        self.trunk = TrunkCache(policy.first_layer)
+        self.best: dict[str, Tensor] = {}
+        self.best_reward = -math.inf
+        self._experience: Experience | None = None
+        self._warming = False
+        self._largest_ratio = 0.0
+        self._approx_kl = 0.0
+
+    # ── one iteration ─────────────────────────────────────────────────────────────────────────────────────────────
+
+    def updates(self, step: int) -> Iterator[Sequence[Micro]]:
+        self._warming = step < self.run.critic_warmup
+        self._largest_ratio = 0.0
+        self._experience = experience = self._roll_out(step)
+        for epoch in range(self.run.epochs):
+            order = permutation(len(experience.trees), self.run.seed + 1, step * self.run.epochs + epoch)
+            for trees in _parts(order, self.run.minibatches):
+                self._approx_kl = 0.0
+                yield self._micros(trees, experience, step)
+                if self.run.target_kl is not None and self._approx_kl > self.run.target_kl:
+                    experience.numbers["stopped_early"] = 1.0
+                    return
+
+    def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
+        if micro.supervised:
+            scored = score_trees(self.base, self.policy, micro.supervised)
+            nll_A = sft.negative_log_likelihood(scored.logps_N, scored.segments_N, scored.num_answers)
+            loss = sft.token_mean(nll_A, micro.num_tokens)
+            return self.run.ptx_coefficient * loss, {"ptx_loss": float(loss.detach())}
+        experience = self._experience
+        assert experience is not None
+        answers = answers_of(micro.trees, answer_starts(experience.trees))
+        logps_N, values_N, entropy_N = self._forward([experience.trees[i] for i in micro.trees], learning=True)
+        losses = ppo_losses(
+            logps_N.detach() if self._warming else logps_N,
+            torch.cat([experience.old_logps[a] for a in answers]),
+            torch.cat([experience.advantages[a] for a in answers]),
+            values_N,
+            torch.cat([experience.old_values[a] for a in answers]),
+            torch.cat([experience.returns[a] for a in answers]),
+            self.run.losses,
+            entropy_N=None if entropy_N is None or self._warming else entropy_N,
+        )
+        share = len(logps_N) / micro.num_tokens
+        numbers = {name.removeprefix("ppo/"): float(value) for name, value in losses.metrics.items()}
+        self._largest_ratio = max(self._largest_ratio, numbers.pop("ratio_max"))
+        self._approx_kl += numbers["approx_kl"] * share
+        return total_loss(losses, micro.num_tokens), {name: value * share for name, value in numbers.items()}
+
+    def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        del metrics
+        assert self._experience is not None
+        numbers = dict(self._experience.numbers) | {"ratio_max": self._largest_ratio}
+        if not self._warming:
+            answers = self.run.prompts * self.run.samples
+            self.controller = self.controller.update(numbers["kl"], answers)
+        if self.validate and self.run.evaluate_every and (step + 1) % self.run.evaluate_every == 0:
+            measured = self.validate(self.policy)
+            numbers |= {f"validation/{name}": value for name, value in measured.items()}
+            allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl
+            if allowed and measured["reward"] > self.best_reward:
+                self.best_reward = measured["reward"]
+                self.best = {name: weight.clone() for name, weight in self.policy.state().items()}
+        return numbers
+
+    # ── parts of an iteration ─────────────────────────────────────────────────────────────────────────────────────
+
+    @torch.no_grad()
+    def _roll_out(self, step: int) -> Experience:
+        run = self.run
+        chosen = batch_at(step, len(self.prompts), run.prompts, run.seed)
+        answers = sample(
+            self.base,
+            self.policy,
+            [self.prompts[i] for i in chosen],
+            run.sampling,
+            samples=run.samples,
+            seed=(run.seed * 7919 + step) % 2**40,
+        )
+        trees = [Tree(self.prompts[i], [a.ids for a in group]) for i, group in zip(chosen, answers, strict=True)]
+        flat = [answer for group in answers for answer in group]
+        totals_A, parts = self.rewards(chosen, answers)
+        scores_A = missing_eos_penalty(totals_A, torch.tensor([a.ended for a in flat]), run.missing_eos)
+        _refuse_non_finite(scores_A, "reward", step)
+        groups = micro_batches(trees, run.token_budget)
+        old_logps, old_values = self._old(trees, groups)
+        reference = token_logps(self.base, self.reference, trees, groups, temperature=run.sampling.temperature, trunk=self.trunk)
+        logps_N, reference_N, values_N = torch.cat(old_logps), torch.cat(reference), torch.cat(old_values)
+        lengths = torch.tensor([len(a.ids) for a in flat])
+        segments_N = torch.repeat_interleave(torch.arange(len(flat)), lengths)
+        kl_N = _ESTIMATORS[run.estimator](logps_N, reference_N)
+        _refuse_non_finite(kl_N, "KL to the reference", step)
+        if run.whiten_rewards:  # scale only: the mean says which answers are worth giving at all
+            scores_A = whiten(scores_A, shift_mean=False)
+        rewards_N = token_rewards(scores_A, kl_N, segments_N, self.controller.beta)
+        advantages_N, returns_N = gae(rewards_N, values_N, segments_N, gamma=run.gamma, lam=run.gae_lambda)
+        if run.whiten_advantages:
+            advantages_N = whiten(advantages_N)
+        sizes = lengths.tolist()
+        return Experience(
+            trees=trees,
+            old_logps=old_logps,
+            old_values=old_values,
+            advantages=list(advantages_N.split(sizes)),
+            returns=list(returns_N.split(sizes)),
+            numbers={
+                "reward/total": float(totals_A.mean()),
+                **{f"reward/{name}": float(part.mean()) for name, part in parts.items()},
+                "reward/std": float(totals_A.std(correction=0)),
+                "kl": float(kl.k1(logps_N, reference_N).sum()) / len(flat),
+                "kl_coefficient": self.controller.beta,
+                "length": float(lengths.float().mean()),
+                "eos_rate": sum(a.ended for a in flat) / len(flat),
+                "advantage_std": float(torch.cat([advantages_N]).std(correction=0)),
+            },
+        )
+
+    def _old(self, trees: Sequence[Tree], groups: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
+        """Log-probabilities and values of every answer under the policy as it sampled, by the training path."""
+        starts = answer_starts(trees)
+        logps: list[Tensor] = [torch.empty(0)] * starts[-1]
+        values: list[Tensor] = [torch.empty(0)] * starts[-1]
+        for group in groups:
+            logps_N, values_N, _ = self._forward([trees[i] for i in group], learning=False)
+            answers = answers_of(group, starts)
+            sizes = [len(answer) for i in group for answer in trees[i].answers]
+            for answer, piece, value in zip(answers, logps_N.split(sizes), values_N.split(sizes), strict=True):
+                logps[answer], values[answer] = piece, value
+        return logps, values
+
+    def _forward(self, trees: Sequence[Tree], *, learning: bool) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probabilities, values and (while learning) entropies of the policy at each answer token."""
+        assert self.policy.head is not None
+        scored = score_trees(
+            self.base,
+            self.policy,
+            trees,
+            temperature=self.run.sampling.temperature,
+            entropy=learning,
+            trunk=self.trunk,
+        )
+        states_ND = scored.states_ND.detach() if self._warming else scored.states_ND
+        values_N = self.policy.head(states_ND.float()).squeeze(-1)
+        return scored.logps_N.float(), values_N, scored.entropy_N
+
+    def _micros(self, trees: Sequence[int], experience: Experience, step: int) -> list[Micro]:
+        num_tokens = sum(len(answer) for i in trees for answer in experience.trees[i].answers)
+        groups = micro_batches([experience.trees[i] for i in trees], self.run.token_budget)
+        micros = [Micro(trees=[trees[i] for i in group], num_tokens=num_tokens) for group in groups]
+        if self.run.ptx_coefficient and self.supervised and not self._warming:
+            batch = [self.supervised[i] for i in batch_at(step, len(self.supervised), len(trees), self.run.seed + 2)]
+            tokens = sum(len(answer) for tree in batch for answer in tree.answers)
+            for group in micro_batches(batch, self.run.token_budget):
+                micros.append(Micro(supervised=[batch[i] for i in group], num_tokens=tokens))
+        return micros
+
+    # ── what a checkpoint holds beyond the weights ────────────────────────────────────────────────────────────────
+
+    def state(self) -> dict[str, Any]:
+        reward = None if math.isinf(self.best_reward) else self.best_reward
+        return {"beta": self.controller.beta, "best_reward": reward}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        if isinstance(self.controller, kl.AdaptiveKL):
+            self.controller = kl.AdaptiveKL(state["beta"], self.controller.target, self.controller.horizon)
+        self.best_reward = -math.inf if state["best_reward"] is None else float(state["best_reward"])
+
+    def tensors(self) -> dict[str, Tensor]:
+        return self.best
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        self.best = dict(tensors)
+
+
+_ESTIMATORS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": kl.k1, "k2": kl.k2, "k3": kl.k3}
+
+
+def _parts(order: Sequence[int], count: int) -> Iterable[list[int]]:
+    """The order cut into `count` parts of nearly equal size; none is empty."""
+    count = min(count, len(order))
+    for part in range(count):
+        yield list(order[part * len(order) // count : (part + 1) * len(order) // count])
+
+
+def _refuse_non_finite(values: Tensor, what: str, step: int) -> None:
+    if not torch.isfinite(values).all():
+        index = int((~torch.isfinite(values)).nonzero()[0])
+        raise DivergedError(f"iteration {step}: the {what} is {float(values[index])} at index {index}; training stopped before it "
+                            "could reach the weights. Fix: check the reward terms, or lower the learning rate.")

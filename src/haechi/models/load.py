@@ -1,0 +1,209 @@
+"""Loading a base: safetensors only, no remote code, the revision pinned and recorded, the fast forward verified.
+
+A name is `saessak` (embedded), a local folder, or a model on the Hub. Nothing in a checkpoint is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from haechi.engine.logps import answer_logps
+from haechi.engine.trees import Tree, pack, unshared
+from haechi.errors import ModelError
+from haechi.models.base import SharedBase
+from haechi.prompt.tokens import Codec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED = "saessak"
+Dtype = Literal["auto", "float32", "bfloat16"]
+Quantise = Literal["none", "nf4"]
+
+# Of a repository on the Hub only these are ever fetched: no pickles, no Python.
+_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+
+
+def load_base(
+    name: str, *, revision: str | None = None, dtype: Dtype = "auto", quantise: Quantise = "none", device: str | None = None
+) -> SharedBase:
+    """A base, ready to be worn by roles.
+
+    Raises:
+        ModelError: no weights, pickle-only weights, code in the checkpoint, an unsupported architecture.
+    """
+    folder, provenance = _resolve(name, revision)
+    _refuse_what_runs(folder, name)
+    model = _load_model(folder, name, dtype, quantise, device or _device())
+    base = SharedBase(model, Codec(_load_tokenizer(folder, name), name), name, provenance | {"dtype": str(model.dtype)})
+    check_forward(base)
+    return base
+
+
+def embedded_folder() -> Path:
+    """Where the embedded base lies in the package."""
+    return Path(__file__).parent.parent / "assets" / EMBEDDED
+
+
+@torch.no_grad()
+def check_forward(base: SharedBase) -> float:
+    """Compares the shared forward with the plain one, and both with the model's own logits, on small random trees.
+
+    Where sharing is not exact (sliding windows, recurrent layers) `base.shared_forward` becomes False and every answer is
+    computed with its own copy of the prompt.
+
+    Returns:
+        The largest difference between shared and plain log-probabilities, in nats.
+
+    Raises:
+        ModelError: even the plain forward does not give the model's own probabilities.
+    """
+    generator = torch.Generator().manual_seed(0)
+    vocabulary = base.model.get_output_embeddings().weight.shape[0]
+
+    def draw(count: int) -> list[int]:
+        return torch.randint(0, min(vocabulary, len(base.codec.tokenizer)), (count,), generator=generator).tolist()
+
+    # Longer than the usual test windows, so that a sliding window shows.
+    trees = [Tree(draw(40), [draw(7), draw(3)]), Tree(draw(9), [draw(5)])]
+    plain = _logps(base, unshared(trees), shared=False)
+    shared = _logps(base, trees, shared=True)
+    difference = float((plain - shared).abs().max())
+    tolerance = 1e-3 if base.dtype == torch.float32 else 0.15
+    own = _own_logps(base, trees)
+    if float((plain - own).abs().max()) > tolerance:
+        raise ModelError(f"{base.name}: hidden states and output layer do not give the model's own probabilities (an output "
+                         "scaling or soft cap that haechi does not know). Fix: use a Llama, Qwen, GPT-2 or GPT-NeoX model.")
+    base.shared_forward = difference <= tolerance
+    return difference
+
+
+def _logps(base: SharedBase, trees: list[Tree], *, shared: bool) -> torch.Tensor:
+    packed = pack(trees, one_a_row=not shared)
+    hidden = base.hidden(packed.tokens_BT, packed.positions_BT, packed.visible_BTT if shared else None)
+    flat = hidden.reshape(-1, hidden.shape[-1])[packed.source_N.to(hidden.device)]
+    weight, bias = base.output_weight()
+    return answer_logps(flat, packed.targets_N.to(hidden.device), weight, bias)[0].cpu()
+
+
+def _own_logps(base: SharedBase, trees: list[Tree]) -> torch.Tensor:
+    found = []
+    for tree in unshared(trees):
+        ids = torch.tensor([[*tree.prompt, *tree.answers[0]]], device=base.device)
+        logps = base.model(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1)
+        start = len(tree.prompt)
+        found += [logps[at - 1, ids[0, at]] for at in range(start, ids.shape[1])]
+    return torch.stack(found).cpu()
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
+    """The folder of a base, and what pins its weights: the Hub's commit, or the sha256 of the local files."""
+    if name == EMBEDDED:
+        return embedded_folder(), {"name": EMBEDDED, "sha256": _digest(embedded_folder())}
+    local = Path(name).expanduser()
+    if local.is_dir():
+        return local, {"name": local.name, "sha256": _digest(local)}
+    if name.startswith((".", "/", "~")):
+        raise ModelError(f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors.")
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED))
+    except (LocalEntryNotFoundError, OSError, HfHubHTTPError) as error:
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        reason = str(error).strip().splitlines()[0][:160]
+        raise ModelError(f"{name}: cannot be fetched and is not in {HF_HUB_CACHE} ({reason}). Fix: download it where there is a "
+                         "network and give its folder as base.name_or_path, or use base.name_or_path: saessak.") from error
+    return folder, {"name": name, "revision": folder.name}
+
+
+def _refuse_what_runs(folder: Path, name: str) -> None:
+    config = folder / "config.json"
+    if not config.is_file():
+        raise ModelError(f"{name}: {config} is missing. Fix: name a folder in Transformers format.")
+    for file in ("config.json", "tokenizer_config.json"):
+        path = folder / file
+        if path.is_file() and "auto_map" in json.loads(path.read_text("utf-8")):
+            raise ModelError(f"{path}: asks to run Python code of its own (auto_map), which haechi never does. "
+                             "Fix: use a model of an architecture that Transformers knows.")
+    if not list(folder.glob("*.safetensors")):
+        pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+        held = f"only {pickled[0]}, a pickle, which can run code when loaded" if pickled else "no weights"
+        raise ModelError(f"{name}: {folder} holds {held}. Fix: convert it once to safetensors (save_pretrained writes them).")
+
+
+def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, device: str) -> PreTrainedModel:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    chosen = _dtype(dtype, getattr(config, "dtype", None), device)
+    extra: dict[str, object] = {}
+    if quantise == "nf4":
+        extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=chosen,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            attn_implementation="sdpa",
+            **extra,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ModelError(f"{name}: the weights in {folder} cannot be loaded ({reason}). Fix: check that the folder is whole.") from error
+    return model if quantise == "nf4" else model.to(device)
+
+
+def _dtype(asked: Dtype, saved: object, device: str) -> torch.dtype:
+    """`auto` takes float32 for a base of few parameters on a CPU's cores and bfloat16 where it was saved so on a GPU."""
+    if asked != "auto":
+        return getattr(torch, asked)
+    if device == "cpu" and not torch.backends.mkldnn.is_available():
+        return torch.float32
+    return saved if isinstance(saved, torch.dtype) and saved is not torch.float16 else torch.bfloat16
+
+
+def _nf4(compute: torch.dtype) -> object:
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError as error:
+        raise ModelError("base.quantise: nf4 needs bitsandbytes. Fix: pip install 'haechi[nf4]'.") from error
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=compute
+    )
+
+
+def _load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise ModelError(f"{name}: no usable tokenizer in {folder} ({reason}). Fix: put the model's tokenizer files there.") from error
+
+
+def _digest(folder: Path) -> str:
+    """One sha256 over the weights' files, by name."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        whole.update(path.name.encode())
+        with path.open("rb") as file:
+            whole.update(hashlib.file_digest(file, "sha256").digest())
+    return whole.hexdigest()

@@ -1,0 +1,92 @@
+"""What later stages read back from `ingest` and `split`: questions with the passages they are asked with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from haechi.errors import StageError
+from haechi.pipeline.task import Task
+from haechi.prompt.template import Template, template
+from haechi.prompt.tokens import Codec
+from haechi.recipe import Recipe
+from haechi.records.types import Passage, Question
+from haechi.records.write import from_row, read_rows, to_row, write_jsonl
+from haechi.retrieval.contexts import Context
+
+Part = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question and the passages that every stage asks it with."""
+
+    question: Question
+    context: Context
+
+    @property
+    def should_abstain(self) -> bool:
+        """Whether these passages do not hold the answer, as far as anybody knows."""
+        gold_is_known = bool(self.question.gold_documents)
+        return not self.question.answerable or self.context.dropped or (gold_is_known and not self.context.gold_numbers)
+
+    @property
+    def texts(self) -> list[str]:
+        """The passages as rewards and scores see them, with their titles."""
+        return [f"{passage.title}: {passage.text}" for passage in self.context.passages]
+
+    def target(self, words: Template) -> str | None:
+        """The answer to learn, with its citation; None if nobody wrote one."""
+        if self.should_abstain:
+            return words.abstention
+        if self.question.answer is None:
+            return None
+        citation = self.context.gold_numbers[0] if self.context.gold_numbers else None
+        return words.reply(self.question.answer, citation).strip()
+
+
+def words_of(recipe: Recipe) -> Template:
+    """The template that every stage of a run speaks with."""
+    return template(recipe.language, instructed=recipe.prompt.instructed)
+
+
+def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list[int]:
+    """The prompt's token ids."""
+    return codec.prompt(words, case.question.text, case.context.passages, recipe.prompt.max_prompt_tokens).ids
+
+
+def save_cases(path: Path, cases: Sequence[Case]) -> None:
+    """One row a case."""
+    write_jsonl(path, [_row(case) for case in cases])
+
+
+def load_cases(task: Task, part: Part) -> list[Case]:
+    """The cases of a part, from the finished `split` stage.
+
+    Raises:
+        StageError: the stage has not run, or wrote no such part.
+    """
+    path = task.inputs["split"] / f"{part}.jsonl"
+    if not path.is_file():
+        raise StageError(f"{path}: missing. Fix: run the split stage again.")
+    return [_case(row) for row in read_rows(path)]
+
+
+def _row(case: Case) -> dict[str, Any]:
+    context = case.context
+    return {
+        "question": to_row(case.question),
+        "passages": [to_row(passage) for passage in context.passages],
+        "gold_numbers": list(context.gold_numbers),
+        "retrieved": context.retrieved,
+        "dropped": context.dropped,
+    }
+
+
+def _case(row: Mapping[str, Any]) -> Case:
+    question = from_row(Question, row["question"])
+    passages = tuple(from_row(Passage, passage) for passage in row["passages"])
+    context = Context(question.id, passages, tuple(row["gold_numbers"]), row["retrieved"], row["dropped"])
+    return Case(question, context)
