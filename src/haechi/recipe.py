@@ -164,12 +164,10 @@ class Trainable(Section):
 
     kind: Literal["full", "lora", "top_layers", "head"] = "lora"
     """full: all; lora: low-rank additions; top_layers: the last layers; head: only the head (reward model)."""
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
-    """Rank of the additions (lora)."""
+    rank: Annotated[int, Field(ge=0, le=1024)] = 16
+    """Rank of the additions (lora); 0 means full."""
     alpha: Positive = 32.0
     """Additions are scaled by alpha / rank (lora)."""
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    """Dropout before the additions while training (lora)."""
     layers: Count = 2
     """How many of the last layers learn (top_layers)."""
     target: Annotated[str, Field(min_length=1)] = "all-linear"
@@ -246,8 +244,9 @@ class Reward(Training):
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0
     """Weight of the squared sum of a pair's two rewards, which keeps rewards near 0."""
-    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share of the pairs that the accuracy is measured on."""
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """Share of the prompts whose pairs only measure the accuracy, where pairs come from a file; otherwise those are the
+    pairs on validation questions."""
 
 
 class Dpo(Training):

@@ -119,7 +119,7 @@ def test_what_a_run_cannot_do_without_is_asked_for(folder: Path) -> None:
 
 
 def test_several_mistakes_are_counted_on_one_line(folder: Path) -> None:
-    text = message(folder, GOOD.replace("1e-6", "-1").replace("rank: 4", "rank: 0"))
+    text = message(folder, GOOD.replace("1e-6", "-1").replace("rank: 4", "rank: -1"))
     assert text.endswith("(1 more)")
     assert "\n" not in text
 

@@ -6,7 +6,7 @@ Legend: B rows, H heads, L places, K size of a head.
 from __future__ import annotations
 
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
 
 
 class _Layer(CacheLayerMixin):
@@ -66,3 +66,11 @@ class RolloutCache(Cache):
         for layer in self.layers:
             assert isinstance(layer, _Layer)
             layer.take(rows)
+
+
+class PlainCache(DynamicCache):
+    """Transformers' own cache, with the windows of an architecture that has them; rows must be of equal length."""
+
+    def take(self, rows: Tensor) -> None:
+        """Keeps some rows of every layer."""
+        self.batch_select_indices(rows)

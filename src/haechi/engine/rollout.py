@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from haechi.engine.cache import RolloutCache
+from haechi.engine.cache import PlainCache, RolloutCache
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
 
@@ -76,7 +76,10 @@ def sample(
     done = 0
     with base.wearing(role):
         while done < len(order):
-            group = _next_group(order[done:], prompts, samples, sampling.max_new_tokens, token_budget)
+            waiting = order[done:]
+            if not base.shared_forward:  # rows of one length need no mask, so the architecture's own holds
+                waiting = [index for index in waiting if len(prompts[index]) == len(prompts[waiting[0]])]
+            group = _next_group(waiting, prompts, samples, sampling.max_new_tokens, token_budget)
             noise = _noise(group, samples, sampling.max_new_tokens, seed)
             for index, answers in zip(group, _sample_group(base, [prompts[i] for i in group], sampling, samples, noise), strict=True):
                 found[index] = answers
@@ -110,7 +113,11 @@ def _sample_group(
     base: SharedBase, prompts: Sequence[Sequence[int]], sampling: Sampling, samples: int, noise: Tensor
 ) -> list[list[Answer]]:
     device = base.device
-    cache = RolloutCache(base.num_layers, max(map(len, prompts)) + sampling.max_new_tokens)
+    cache: RolloutCache | PlainCache
+    if base.shared_forward:
+        cache = RolloutCache(base.num_layers, max(map(len, prompts)) + sampling.max_new_tokens)
+    else:
+        cache = PlainCache(config=base.model.config)
     hidden_BD, real_BT = _prefill(base, prompts, cache)
     rows = torch.arange(len(prompts), device=device).repeat_interleave(samples)
     if samples > 1:
@@ -139,7 +146,7 @@ def _sample_group(
         real_BT = F.pad(real_BT, (0, 1), value=True)
         output = base.body(
             input_ids=token_B[:, None],
-            attention_mask=real_BT[:, None, None, :],
+            attention_mask=real_BT[:, None, None, :] if base.shared_forward else None,
             position_ids=positions_B[:, None],
             past_key_values=cache,
             use_cache=True,
@@ -150,7 +157,9 @@ def _sample_group(
     return [answers[start : start + samples] for start in range(0, len(answers), samples)]
 
 
-def _prefill(base: SharedBase, prompts: Sequence[Sequence[int]], cache: RolloutCache) -> tuple[Tensor, Tensor]:
+def _prefill(
+    base: SharedBase, prompts: Sequence[Sequence[int]], cache: RolloutCache | PlainCache
+) -> tuple[Tensor, Tensor]:
     """The last hidden state of each prompt [P, D], and which places are real [P, T]; prompts are padded on the left."""
     length = max(map(len, prompts))
     tokens_PT = torch.zeros(len(prompts), length, dtype=torch.long)
@@ -164,7 +173,7 @@ def _prefill(base: SharedBase, prompts: Sequence[Sequence[int]], cache: RolloutC
     visible_PTT = (causal & real_PT[:, None, :]) | itself
     output = base.body(
         input_ids=tokens_PT,
-        attention_mask=visible_PTT[:, None],
+        attention_mask=visible_PTT[:, None] if base.shared_forward else None,
         position_ids=(real_PT.cumsum(-1) - 1).clamp(min=0),
         past_key_values=cache,
         use_cache=True,

@@ -40,9 +40,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Micro:
-    """Indices of pairs computed at once, and the summed weight of the whole update."""
+    """Indices of pairs computed at once, and the number and summed weight of the pairs of the whole update."""
 
     pairs: list[int]
+    num_pairs: int
     total_weight: float
 
 
@@ -60,18 +61,18 @@ class _PairLearner:
         batch = batch_at(step, len(self.pairs), self.batch_size, self.seed)
         total = sum(self.pairs[i].weight for i in batch)
         groups = micro_batches([self.pairs[i].tree for i in batch], self.token_budget)
-        yield [Micro([batch[i] for i in group], total) for group in groups]
+        yield [Micro([batch[i] for i in group], len(batch), total) for group in groups]
 
     def _shares(self, metrics: Mapping[str, Tensor], micro: Micro) -> dict[str, float]:
-        """Metrics as shares of the update, under their bare names."""
-        share = sum(self.pairs[i].weight for i in micro.pairs) / micro.total_weight
+        """Metrics, which ignore weights, as shares of the update, under their bare names."""
+        share = len(micro.pairs) / micro.num_pairs
         return {name.split("/")[-1]: float(value) * share for name, value in metrics.items()}
 
     def _weights(self, micro: Micro) -> Tensor:
-        return torch.tensor([self.pairs[i].weight for i in micro.pairs])
+        return torch.tensor([self.pairs[i].weight for i in micro.pairs], device=self.base.device)
 
     def _margins(self, micro: Micro) -> Tensor:
-        return torch.tensor([self.pairs[i].margin for i in micro.pairs])
+        return torch.tensor([self.pairs[i].margin for i in micro.pairs], device=self.base.device)
 
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         del step, metrics

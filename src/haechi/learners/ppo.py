@@ -132,15 +132,21 @@ class PPOLearner:
         assert experience is not None
         answers = answers_of(micro.trees, answer_starts(experience.trees))
         logps_N, values_N, entropy_N = self._forward([experience.trees[i] for i in micro.trees], learning=True)
+        if self._warming:  # only the values learn
+            logps_N, entropy_N = logps_N.detach(), entropy_N.detach() if entropy_N is not None else None
+
+        def of_these(values: Sequence[Tensor]) -> Tensor:
+            return torch.cat([values[a] for a in answers]).to(logps_N.device)
+
         losses = ppo_losses(
-            logps_N.detach() if self._warming else logps_N,
-            torch.cat([experience.old_logps[a] for a in answers]),
-            torch.cat([experience.advantages[a] for a in answers]),
+            logps_N,
+            of_these(experience.old_logps),
+            of_these(experience.advantages),
             values_N,
-            torch.cat([experience.old_values[a] for a in answers]),
-            torch.cat([experience.returns[a] for a in answers]),
+            of_these(experience.old_values),
+            of_these(experience.returns),
             self.run.losses,
-            entropy_N=None if entropy_N is None or self._warming else entropy_N,
+            entropy_N=entropy_N,
         )
         share = len(logps_N) / micro.num_tokens
         numbers = {name.removeprefix("ppo/"): float(value) for name, value in losses.metrics.items()}
@@ -153,8 +159,7 @@ class PPOLearner:
         assert self._experience is not None
         numbers = dict(self._experience.numbers) | {"ratio_max": self._largest_ratio}
         if not self._warming:
-            answers = self.run.prompts * self.run.samples
-            self.controller = self.controller.update(numbers["kl"], answers)
+            self.controller = self.controller.update(numbers["kl"], len(self._experience.old_logps))
         if self.validate and self.run.evaluate_every and (step + 1) % self.run.evaluate_every == 0:
             measured = self.validate(self.policy)
             numbers |= {f"validation/{name}": value for name, value in measured.items()}
@@ -225,7 +230,7 @@ class PPOLearner:
             logps_N, values_N, _ = self._forward([trees[i] for i in group], learning=False)
             answers = answers_of(group, starts)
             sizes = [len(answer) for i in group for answer in trees[i].answers]
-            for answer, piece, value in zip(answers, logps_N.split(sizes), values_N.split(sizes), strict=True):
+            for answer, piece, value in zip(answers, logps_N.cpu().split(sizes), values_N.cpu().split(sizes), strict=True):
                 logps[answer], values[answer] = piece, value
         return logps, values
 

@@ -44,6 +44,7 @@ class SharedBase:
         self.body: nn.Module = model.base_model
         self.layers = _decoder_layers(model)
         self.width = int(model.config.hidden_size)
+        self._names_of = _names_of(model)
         self._lora: list[dict[str, tuple[Tensor, Tensor, float]]] = []
         self._hooked: set[str] = set()
 
@@ -69,7 +70,8 @@ class SharedBase:
             return
         with ExitStack() as stack:
             for name, weight in role.replacements().items():
-                stack.enter_context(self._replaced(name, weight))
+                for tied in self._names_of[name]:
+                    stack.enter_context(self._replaced(tied, weight))
             previous, self._lora = self._lora, role.lora_chain()
             for module in {module for layer in self._lora for module in layer}:
                 self._hook(module)
@@ -133,14 +135,14 @@ class SharedBase:
 
     @torch.no_grad()
     def trunk(self, tokens_BT: Tensor, positions_BT: Tensor, visible_BTT: Tensor | None, *, stop: int) -> Tensor:
-        """Inputs [B, T, D] of layer `stop`: what the layers below it make of the tokens."""
+        """What the layers below `stop` (at least one, at most all) make of the tokens [B, T, D]."""
         caught: list[Tensor] = []
 
-        def catch(_: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
-            caught.append(args[0] if args else kwargs["hidden_states"])
+        def catch(_: nn.Module, __: object, output: Tensor | tuple[Tensor, ...]) -> None:
+            caught.append(output[0] if isinstance(output, tuple) else output)
             raise _TrunkComputed
 
-        handle = self.layers[stop].register_forward_pre_hook(catch, with_kwargs=True)
+        handle = self.layers[stop - 1].register_forward_hook(catch)
         try:
             self._run(tokens_BT, positions_BT, visible_BTT)
         except _TrunkComputed:
@@ -194,6 +196,14 @@ class SharedBase:
 
 class _TrunkComputed(Exception):
     """Ends a forward pass as soon as the trunk's states are there."""
+
+
+def _names_of(model: PreTrainedModel) -> dict[str, list[str]]:
+    """By a parameter's first name all its names: tied embeddings are also the output layer's weight."""
+    names: dict[int, list[str]] = {}
+    for name, weight in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(weight), []).append(name)
+    return {tied[0]: tied for tied in names.values()}
 
 
 def _decoder_layers(model: PreTrainedModel) -> Sequence[nn.Module]:

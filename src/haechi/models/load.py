@@ -135,7 +135,7 @@ def _refuse_what_runs(folder: Path, name: str) -> None:
         raise ModelError(f"{name}: {config} is missing. Fix: name a folder in Transformers format.")
     for file in ("config.json", "tokenizer_config.json"):
         path = folder / file
-        if path.is_file() and "auto_map" in json.loads(path.read_text("utf-8")):
+        if path.is_file() and "auto_map" in _json(path):
             raise ModelError(f"{path}: asks to run Python code of its own (auto_map), which haechi never does. "
                              "Fix: use a model of an architecture that Transformers knows.")
     if not list(folder.glob("*.safetensors")):
@@ -144,37 +144,56 @@ def _refuse_what_runs(folder: Path, name: str) -> None:
         raise ModelError(f"{name}: {folder} holds {held}. Fix: convert it once to safetensors (save_pretrained writes them).")
 
 
+def _json(path: Path) -> dict[str, object]:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: is not JSON ({error}). Fix: fetch the model's folder again.") from error
+
+
 def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, device: str) -> PreTrainedModel:
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    chosen = _dtype(dtype, getattr(config, "dtype", None), device)
-    extra: dict[str, object] = {}
-    if quantise == "nf4":
-        extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        chosen = _dtype(dtype, getattr(config, "dtype", None), device)
+        extra: dict[str, object] = {}
+        if quantise == "nf4":
+            extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
+        model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=chosen,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
             attn_implementation="sdpa",
+            output_loading_info=True,
             **extra,
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(f"{name}: the weights in {folder} cannot be loaded ({reason}). Fix: check that the folder is whole.") from error
-    return model if quantise == "nf4" else model.to(device)
+    if found["missing_keys"]:  # Transformers would fill them with random numbers
+        raise ModelError(f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. Fix: check that the folder is whole.")
+    return _differentiable(model) if quantise == "nf4" else model.to(device)
+
+
+def _differentiable(model: PreTrainedModel) -> PreTrainedModel:
+    """Keeps bitsandbytes from repacking 4-bit weights for a CPU kernel that passes no gradient on."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _dtype(asked: Dtype, saved: object, device: str) -> torch.dtype:
-    """`auto` takes float32 for a base of few parameters on a CPU's cores and bfloat16 where it was saved so on a GPU."""
+    """`auto` takes what the base was saved in; float16, which underflows in training, becomes bfloat16 (float32 on a CPU)."""
     if asked != "auto":
         return getattr(torch, asked)
-    if device == "cpu" and not torch.backends.mkldnn.is_available():
-        return torch.float32
-    return saved if isinstance(saved, torch.dtype) and saved is not torch.float16 else torch.bfloat16
+    if isinstance(saved, torch.dtype) and saved is not torch.float16:
+        return saved
+    return torch.float32 if device == "cpu" else torch.bfloat16
 
 
 def _nf4(compute: torch.dtype) -> object:

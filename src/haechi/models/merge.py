@@ -72,6 +72,7 @@ def save_merged(model: PreTrainedModel, base: SharedBase, folder: Path) -> None:
 
 def compare(before: Sequence[Tensor], after: Sequence[Tensor], answers: Sequence[list[int]], again: Sequence[list[int]]) -> Agreement:
     """Agreement of two models from their log-probabilities of the same answers and from their greedy answers."""
-    differences = [float((x - y).abs().max()) for x, y in zip(before, after, strict=True)]
+    differences = [(x - y).abs().max() for x, y in zip(before, after, strict=True)]
+    largest = float(torch.stack(differences).max()) if differences else 0.0  # a NaN anywhere is the largest
     same = sum(x == y for x, y in zip(answers, again, strict=True))
-    return Agreement(max(differences, default=0.0), same, len(answers))
+    return Agreement(largest, same, len(answers))

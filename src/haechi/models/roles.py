@@ -27,14 +27,16 @@ class Trainable:
     """What of a role learns.
 
     Attributes:
-        kind: `full` every weight · `lora` adapters on every linear layer (rank 0 means full) · `top_layers` copies of
-            the highest `layers` layers and the final norm · `head` nothing but a head.
+        kind: `full` every weight · `lora` adapters on linear layers (rank 0 means full) · `top_layers` copies of the
+            highest `layers` layers and the final norm · `head` nothing but a head.
+        target: which linear layers get adapters: `all-linear`, or the ends of their names divided by commas.
     """
 
     kind: Kind = "lora"
     rank: int = 16
     alpha: float = 32.0
     layers: int = 2
+    target: str = "all-linear"
 
     @property
     def effective(self) -> Kind:
@@ -147,7 +149,7 @@ class Role:
         rank = self.trainable.rank
         for name, module in base.model.named_modules():
             shape = linear_shape(module)
-            if shape is None or module is base.model.get_output_embeddings():
+            if shape is None or module is base.model.get_output_embeddings() or not self._targets(name):
                 continue
             outputs, inputs = shape
             # Kaiming-uniform A and zero B, as in the reference implementation: the role starts as its parent.
@@ -155,6 +157,13 @@ class Role:
             a = (torch.rand(rank, inputs, generator=generator) * 2 - 1) * bound / math.sqrt(3.0)
             self.lora_a[name] = nn.Parameter(a.to(base.device))
             self.lora_b[name] = nn.Parameter(torch.zeros(outputs, rank, device=base.device))
+        if not self.lora_a:
+            raise ModelError(f"{base.name}: no linear layer ends in “{self.trainable.target}”. Fix: set trainable.target to "
+                             "all-linear, or to names such as q_proj,v_proj.")
+
+    def _targets(self, name: str) -> bool:
+        wanted = self.trainable.target
+        return wanted == "all-linear" or any(name.endswith(end.strip()) for end in wanted.split(","))
 
 
 def linear_shape(module: nn.Module) -> tuple[int, int] | None:

@@ -78,8 +78,10 @@ class JsonLines:
 
     def __init__(self, path: Path, keep: Callable[[Row], bool] | None = None) -> None:
         self.path = path
+        path.touch()
+        length = _length_to_keep(path, keep)
         self._handle = path.open("ab")
-        self._handle.truncate(_length_to_keep(path, keep))
+        self._handle.truncate(length)
 
     def append(self, row: Mapping[str, object]) -> None:
         """Add a row. Raises ValueError for numbers that are not finite."""

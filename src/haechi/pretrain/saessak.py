@@ -31,6 +31,7 @@ TRAINING, VALIDATION = "training", "validation"
 # Strings to repeat begin short and grow by a fifth whenever a step's loss shows that their length is mastered: over a
 # dozen tokens the model finds out that looking back helps within a few hundred steps, over a hundred in thousands.
 _SHORTEST_CURRICULUM, _LONGEST_STRING, _GROWTH, _MASTERED = 10, 96, 1.2, 1.0
+_STRING_AMONG_WORLDS = 40  # longest string where copying is practised beside reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,8 @@ class Pretraining:
         tokens = 0
         while tokens < self.tokens_a_step:
             if phase.passages == (0, 0) or rng.random() < phase.copies:
-                string = random_string(rng, self._ordinary, rng.randint(4, round(self._longest_string)))
+                longest = round(self._longest_string) if phase.passages == (0, 0) else _STRING_AMONG_WORLDS
+                string = random_string(rng, self._ordinary, rng.randint(4, longest))
                 trees.append(Tree(self.base.codec.bos + string, [string]))
             else:
                 world = generate(rng, passages=rng.randint(*phase.passages))
@@ -204,7 +206,7 @@ def _all_likeliest(base: SharedBase, trees: Sequence[Tree], dtype: torch.dtype) 
             [token for tree in trees[start : start + 8] for i, a in enumerate(tree.answers) for token in a[tree.skipped(i) :]]
         )
         missed_A = torch.zeros(scored.num_answers).index_add_(
-            0, scored.segments_N, (likeliest_N.cpu() != targets_N).float()
+            0, scored.segments_N.cpu(), (likeliest_N.cpu() != targets_N).float()
         )
         right.extend((missed_A == 0).tolist())
     return right

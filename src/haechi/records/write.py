@@ -84,3 +84,20 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
             problem = f"is not a row of type {kind.__name__} (needs {', '.join(sorted(required))}): {error}"
             raise InputError(path, problem, "run the stage that wrote it again", line=number) from error
     return records
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows that `write_jsonl` wrote, as they are.
+
+    Raises:
+        InputError: a line is not a JSON object; the file was cut off or is another's.
+    """
+    rows = []
+    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            problem = f"is not JSON ({error})"
+            raise InputError(path, problem, "run the stage that wrote it again", line=number) from error
+        rows.append(row)
+    return rows

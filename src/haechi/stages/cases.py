@@ -59,7 +59,7 @@ def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list
 
 def save_cases(path: Path, cases: Sequence[Case]) -> None:
     """One row a case."""
-    write_jsonl(path, [_row(case) for case in cases])
+    write_jsonl(path, [case_row(case) for case in cases])
 
 
 def load_cases(task: Task, part: Part) -> list[Case]:
@@ -71,10 +71,11 @@ def load_cases(task: Task, part: Part) -> list[Case]:
     path = task.inputs["split"] / f"{part}.jsonl"
     if not path.is_file():
         raise StageError(f"{path}: missing. Fix: run the split stage again.")
-    return [_case(row) for row in read_rows(path)]
+    return [case_of(row) for row in read_rows(path)]
 
 
-def _row(case: Case) -> dict[str, Any]:
+def case_row(case: Case) -> dict[str, Any]:
+    """A case as an object that JSON can hold."""
     context = case.context
     return {
         "question": to_row(case.question),
@@ -85,7 +86,8 @@ def _row(case: Case) -> dict[str, Any]:
     }
 
 
-def _case(row: Mapping[str, Any]) -> Case:
+def case_of(row: Mapping[str, Any]) -> Case:
+    """The case that `case_row` wrote."""
     question = from_row(Question, row["question"])
     passages = tuple(from_row(Passage, passage) for passage in row["passages"])
     context = Context(question.id, passages, tuple(row["gold_numbers"]), row["retrieved"], row["dropped"])

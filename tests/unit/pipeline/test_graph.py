@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 def test_the_order_up_to_a_target(toy: Toy) -> None:
     recipe = toy.recipe
     order = [stage.name for stage in STAGES.plan(recipe)]
-    assert order == "ingest split sft sample compare reward dpo ppo merge evaluate report".split()
-    assert [stage.name for stage in STAGES.plan(recipe, "compare")] == "ingest split sft sample compare".split()
-    without_dpo = "ingest split sft sample compare reward ppo merge".split()
+    learned = ["sft", "sample", "compare", "reward", "dpo", "ppo", "merge"]
+    assert order == ["ingest", "split", *learned, "evaluate", "report"]
+    assert [stage.name for stage in STAGES.plan(recipe, "compare")] == ["ingest", "split", "sft", "sample", "compare"]
+    without_dpo = ["ingest", "split", "sft", "sample", "compare", "reward", "ppo", "merge"]
     assert [stage.name for stage in STAGES.plan(recipe, "merge")] == without_dpo
 
 

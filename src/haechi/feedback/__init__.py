@@ -1,0 +1,1 @@
+"""Comparisons of answers: who makes them, and how they become pairs."""

@@ -1,0 +1,127 @@
+"""A simulated annotator, for runs without people: knows the gold answer, and errs at a stated rate.
+
+Nothing else in haechi sees the gold answers of the questions that it compares; what the annotator says of two answers
+is all that the reward model learns from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from haechi.evaluate.score import Scores, score_answer
+from haechi.prompt.citations import citations, without_citations
+from haechi.prompt.template import Template
+from haechi.records.types import Passage, Question
+from haechi.rewards.cited import well_formed
+
+# What people are told to look at, in this order: a right answer first, then one that names its source, then the form.
+_CORRECT, _ABSTAINED, _CITED, _FORM, _CROWDED = 4.0, 1.0, 2.0, 0.5, 0.5
+_CONCISE = 40  # characters that an answer may have before it counts as padded
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with its passages, as the annotator sees it.
+
+    Attributes:
+        should_abstain: these passages do not hold the answer.
+    """
+
+    question: Question
+    passages: Sequence[Passage]
+    gold_numbers: Sequence[int]
+    should_abstain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A comparison: the answer that the annotator prefers, the other one, and what they differ in.
+
+    Attributes:
+        flipped: the annotator erred; in truth the rejected answer is the better one.
+    """
+
+    chosen: str
+    rejected: str
+    kind: str
+    flipped: bool
+
+
+def quality(asked: Asked, answer: str, words: Template) -> float:
+    """How good an answer is in truth, in units of the annotator's own."""
+    scores = _scores(asked, answer, words)
+    value = _CORRECT * scores.correct
+    if scores.abstained:
+        # To abstain wrongly is a smaller fault than to mislead.
+        return value if asked.should_abstain else _ABSTAINED
+    if _cites_gold(asked, answer):
+        value += _CITED * (1.0 if scores.correct else 0.25)
+    value += _FORM * well_formed(answer, len(asked.passages), words)
+    return value - _CROWDED * (scores.length > _CONCISE)
+
+
+def compare(asked: Asked, a: str, b: str, words: Template, *, error_rate: float, seed: int) -> Judged | None:
+    """The annotator's word on two answers; None where they are equally good and there is nothing to say."""
+    of_a, of_b = quality(asked, a, words), quality(asked, b, words)
+    if of_a == of_b:
+        return None
+    better, worse = (a, b) if of_a > of_b else (b, a)
+    flipped = _draw(seed, asked.question.id, *sorted((a, b))).random() < error_rate
+    kind = _kind(asked, better, worse, words)
+    return Judged(worse, better, kind, True) if flipped else Judged(better, worse, kind, False)
+
+
+def spoil(asked: Asked, written: str, words: Template, others: Sequence[str], seed: int) -> list[str]:
+    """Worse versions of a written answer, one a fault: pairs whose difference is known by construction.
+
+    Args:
+        written: the right answer with its citation, or the abstention.
+        others: right answers to other questions, for values that stand here nowhere.
+    """
+    draw = _draw(seed, asked.question.id, written)
+    if asked.should_abstain:
+        if not others:
+            return []
+        return [words.reply(draw.choice(others), draw.randint(1, max(len(asked.passages), 1))).strip()]
+    text = without_citations(written)
+    cited = citations(written)
+    spoilt = [words.abstention, text]
+    wrong = [number for number in range(1, len(asked.passages) + 1) if number not in asked.gold_numbers]
+    if wrong and cited:
+        spoilt.append(words.reply(text, draw.choice(wrong)).strip())
+    if others and cited:
+        spoilt.append(words.reply(draw.choice(others), cited[0]).strip())
+    draw.shuffle(spoilt)
+    return spoilt
+
+
+def _scores(asked: Asked, answer: str, words: Template) -> Scores:
+    question = asked.question
+    if asked.should_abstain and question.answerable:
+        question = Question(id=question.id, text=question.text, answerable=False)
+    return score_answer(question, asked.passages, asked.gold_numbers, answer, words)
+
+
+def _cites_gold(asked: Asked, answer: str) -> bool:
+    cited = citations(answer)
+    return bool(cited) and set(cited) <= set(asked.gold_numbers)
+
+
+def _kind(asked: Asked, better: str, worse: str, words: Template) -> str:
+    """What the two differ in, for accuracy by kind."""
+    good, bad = _scores(asked, better, words), _scores(asked, worse, words)
+    if good.abstained or bad.abstained:
+        return "guessing" if asked.should_abstain else "over_refusal"
+    if good.correct != bad.correct:
+        return "value"
+    if _cites_gold(asked, better) != _cites_gold(asked, worse):
+        return "citation" if citations(worse) else "missing_citation"
+    return "form"
+
+
+def _draw(seed: int, *parts: str) -> random.Random:
+    digest = hashlib.sha256("\0".join((str(seed), *parts)).encode()).digest()
+    return random.Random(int.from_bytes(digest[:8], "big"))

@@ -1,0 +1,144 @@
+"""Which of two answers is better: said by a simulated annotator, or read from a file of people's preferences."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from haechi.errors import InputError, StageError
+from haechi.feedback.simulated import Asked, Judged, compare, spoil
+from haechi.pipeline.task import Task
+from haechi.prompt.template import Template
+from haechi.records.clean import PreferenceLimits, clean_preferences
+from haechi.records.read import read_preferences
+from haechi.records.types import Question
+from haechi.records.write import read_rows, write_jsonl
+from haechi.retrieval.contexts import Context, retrieved_contexts
+from haechi.retrieval.library import Library
+from haechi.stages.cases import Case, case_row, load_cases, words_of
+from haechi.stages.sample import PARTS
+
+_PAIRS_A_QUESTION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One comparison with the passages that it was made under.
+
+    Attributes:
+        held_out: the pair only measures; nothing is trained on it.
+        flipped: the annotator is known to have erred; None where nobody knows.
+    """
+
+    case: Case
+    chosen: str
+    rejected: str
+    kind: str
+    held_out: bool
+    flipped: bool | None
+    margin: float = 0.0
+    weight: float = 1.0
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes `pairs.jsonl`, training and held-out pairs together."""
+    settings = task.recipe.compare
+    pairs = list(_from_file(task) if settings.source == "file" else _simulated(task))
+    if not any(not pair.held_out for pair in pairs) or not any(pair.held_out for pair in pairs):
+        raise StageError(f"{len(pairs)} comparisons are too few to train on some and measure on others. "
+                         "Fix: more questions, more sample.samples, or a higher sample.temperature.")
+    write_jsonl(task.folder / "pairs.jsonl", [_row(pair) for pair in pairs])
+    by_kind: dict[str, int] = {}
+    for pair in pairs:
+        by_kind[pair.kind or "other"] = by_kind.get(pair.kind or "other", 0) + 1
+    return {
+        "source": settings.source,
+        "error_rate": settings.error_rate if settings.source == "simulated" else None,
+        "pairs": len(pairs),
+        "held_out": sum(pair.held_out for pair in pairs),
+        "by_kind": by_kind,
+    }
+
+
+def _simulated(task: Task) -> Iterator[Compared]:
+    """Pairs among each question's sampled answers, and pairs of the written answer against spoilt versions of it."""
+    settings, words = task.recipe.compare, words_of(task.recipe)
+    sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
+    for part in PARTS:
+        cases = load_cases(task, part)
+        written = [case.question.answer for case in cases if case.question.answerable and case.question.answer]
+        for number, case in enumerate(cases):
+            asked = Asked(case.question, case.context.passages, case.context.gold_numbers, case.should_abstain)
+            drawn = _among(asked, sampled[case.question.id], words, settings.error_rate, settings.seed)
+            wanted = _PAIRS_A_QUESTION if settings.constructed < 1 else 0
+            found = list(drawn)[:wanted]
+            target = case.target(words)
+            if target is not None and settings.constructed > 0:
+                others = [written[(number + step) % len(written)] for step in (7, 13)] if written else []
+                spoilt = spoil(asked, target, words, [o for o in others if o != case.question.answer], settings.seed)
+                count = round(_PAIRS_A_QUESTION * settings.constructed / max(1 - settings.constructed, 0.25))
+                found += [
+                    judged
+                    for worse in spoilt[:count]
+                    if (judged := compare(asked, target, worse, words, error_rate=settings.error_rate, seed=settings.seed))
+                ]
+            for judged in found:
+                yield Compared(
+                    case, judged.chosen, judged.rejected, judged.kind, part == "validation", judged.flipped
+                )
+        task.progress.update(PARTS.index(part) + 1, len(PARTS))
+
+
+def _among(asked: Asked, answers: Sequence[str], words: Template, error_rate: float, seed: int) -> Iterator[Judged]:
+    distinct = sorted(set(answers), key=lambda text: hashlib.sha256(f"{seed}:{asked.question.id}:{text}".encode()).digest())
+    for a, b in combinations(distinct, 2):
+        if judged := compare(asked, a, b, words, error_rate=error_rate, seed=seed):
+            yield judged
+
+
+def _from_file(task: Task) -> Iterator[Compared]:
+    """Pairs of a file; each prompt is asked with the passages that the search finds for it."""
+    settings = task.recipe.compare
+    assert settings.path is not None
+    path = Path(settings.path)
+    kept, report = clean_preferences(read_preferences(path), PreferenceLimits())
+    for reason, count in report.counts.items():
+        task.progress.note(f"preferences left out: {count} ({reason})")
+    if not kept:
+        raise InputError(path, "holds no preference that passes the cleaning", "check the file")
+    questions = [Question(id=preference.id, text=preference.prompt) for preference in kept]
+    with Library.open(task.inputs["ingest"] / "library") as library:
+        contexts: list[Context] = retrieved_contexts(questions, library, task.recipe.documents.k)
+    for question, context, preference in zip(questions, contexts, kept, strict=True):
+        yield Compared(
+            Case(question, context),
+            preference.chosen,
+            preference.rejected,
+            preference.kind,
+            held_out=_is_held_out(preference.prompt, task.recipe.reward.held_out),
+            flipped=None,
+            margin=preference.margin,
+            weight=preference.weight,
+        )
+
+
+def _is_held_out(prompt: str, share: float) -> bool:
+    """By prompt, so that two pairs of one prompt never stand on both sides."""
+    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") / 2**32 < share
+
+
+def _row(pair: Compared) -> dict[str, Any]:
+    return {
+        "case": case_row(pair.case),
+        "chosen": pair.chosen,
+        "rejected": pair.rejected,
+        "kind": pair.kind,
+        "held_out": pair.held_out,
+        "flipped": pair.flipped,
+        "margin": pair.margin,
+        "weight": pair.weight,
+    }

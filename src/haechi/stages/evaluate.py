@@ -1,0 +1,151 @@
+"""Every system answers the test questions, with the same passages and the same decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from haechi.engine.rollout import Answer, Sampling, sample
+from haechi.evaluate.score import score_answer
+from haechi.methods.best_of_n import best_of_n
+from haechi.models.roles import Role
+from haechi.pipeline.task import Task
+from haechi.prompt.citations import citations
+from haechi.records.write import write_jsonl
+from haechi.retrieval.contexts import gold_passage_ids
+from haechi.retrieval.library import Library
+from haechi.retrieval.measure import recall_at_k, reciprocal_rank
+from haechi.stages.cases import Case, load_cases, prompt_of, words_of
+from haechi.stages.models import RewardModel, aligned_role, base_of, sft_role
+from haechi.stages.ppo import divergences
+from haechi.stages.sample import sampling_of
+
+SYSTEMS = ("base", "sft", "best_of_n", "dpo", "ppo")
+_DEEP = 50
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes `answers.jsonl` (docs/architecture.md) and `retrieval.jsonl`."""
+    recipe = task.recipe
+    base, words = base_of(task), words_of(recipe)
+    cases = load_cases(task, "test")[: recipe.evaluate.max_questions]
+    prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
+    learned = RewardModel(task, base, recipe.ppo.token_budget)
+    rows = [_row(case) for case in cases]
+    systems = _systems(task)
+    for number, name in enumerate(systems, start=1):
+        answers, kls = _answers(task, name, prompts, learned)
+        rewards = learned(prompts, [[answer.ids] for answer in answers]).tolist()
+        for row, case, answer, reward, kl in zip(rows, cases, answers, rewards, kls, strict=True):
+            row["systems"][name] = _scored(base.codec.decode(answer.ids), case, words, reward, kl)
+        right = sum(row["systems"][name]["correct"] for row in rows) / len(rows)
+        task.progress.update(number, len(systems), **{f"{name}_correct": right})
+    write_jsonl(task.folder / "answers.jsonl", rows)
+    write_jsonl(task.folder / "retrieval.jsonl", _retrieval(task, cases))
+    return {
+        "questions": len(rows),
+        "systems": list(systems),
+        **{f"{name}_correct": sum(row["systems"][name]["correct"] for row in rows) / len(rows) for name in systems},
+    }
+
+
+def _systems(task: Task) -> list[str]:
+    made = [name for name in SYSTEMS if name in ("base", "sft", "best_of_n") or name in task.inputs]
+    wanted = task.recipe.evaluate.systems
+    return [name for name in made if wanted is None or name in wanted]
+
+
+def _answers(
+    task: Task, name: str, prompts: list[list[int]], learned: RewardModel
+) -> tuple[list[Answer], Sequence[float | None]]:
+    """One answer a prompt, and its system's KL to SFT there."""
+    recipe = task.recipe
+    base, sft = base_of(task), sft_role(task, base_of(task))
+    greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
+    role: Role | None
+    match name:
+        case "base":
+            role = None
+        case "sft":
+            role = sft
+        case "best_of_n":
+            return _best(task, prompts, learned, sft), [None] * len(prompts)
+        case _:
+            role = aligned_role(task, base, name)
+    answers = [group[0] for group in sample(base, role, prompts, greedy)]
+    if role is None:
+        return answers, [None] * len(prompts)
+    if role is sft:
+        return answers, [0.0] * len(prompts)
+    return answers, divergences(
+        base, role, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
+    )
+
+
+def _best(task: Task, prompts: list[list[int]], learned: RewardModel, sft: Role) -> list[Answer]:
+    """The answer that the reward model likes best among n samples of SFT."""
+    n = task.recipe.evaluate.best_of_n
+    groups = sample(base_of(task), sft, prompts, sampling_of(task), samples=n, seed=task.seed)
+    scores_A = learned(prompts, [[answer.ids for answer in group] for group in groups])
+    owners_A = torch.arange(len(prompts)).repeat_interleave(n)
+    chosen = best_of_n(scores_A, owners_A, len(prompts)).tolist()
+    flat = [answer for group in groups for answer in group]
+    return [flat[index] for index in chosen]
+
+
+def _row(case: Case) -> dict[str, Any]:
+    return {
+        "question_id": case.question.id,
+        "question": case.question.text,
+        "gold": case.question.answer,
+        "accepted": list(case.question.accepted),
+        "answerable": case.question.answerable,
+        "passages": [{"id": p.id, "title": p.title, "text": p.text} for p in case.context.passages],
+        "gold_numbers": _gold_numbers(case),
+        "systems": {},
+    }
+
+
+def _gold_numbers(case: Case) -> list[int] | None:
+    known = bool(case.question.gold_documents) or not case.question.answerable
+    return list(case.context.gold_numbers) if known else None
+
+
+def _scored(text: str, case: Case, words: Any, reward: float, kl: float | None) -> Mapping[str, Any]:
+    scores = score_answer(case.question, case.context.passages, _gold_numbers(case), text, words)
+    return {
+        "text": text,
+        "citations": list(citations(text)),
+        "correct": scores.correct,
+        "abstained": scores.abstained,
+        "citation_precision": scores.citation_precision,
+        "citation_recall": scores.citation_recall,
+        "grounded": scores.grounded,
+        "f1": scores.f1,
+        "length": scores.length,
+        "reward": reward,
+        "kl": kl,
+    }
+
+
+def _retrieval(task: Task, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Per answerable test question, where the search ranks its gold passages."""
+    k = task.recipe.documents.k
+    rows = []
+    with Library.open(task.inputs["ingest"] / "library") as library:
+        for case in cases:
+            gold = gold_passage_ids(case.question, library)
+            if not gold:
+                continue
+            ranked = [hit.passage.id for hit in library.search(case.question.text, _DEEP)]
+            rows.append(
+                {
+                    "question_id": case.question.id,
+                    "recall@1": recall_at_k(ranked, gold, 1),
+                    "recall@k": recall_at_k(ranked, gold, k),
+                    "mrr": reciprocal_rank(ranked, gold),
+                }
+            )
+    return rows

@@ -1,0 +1,69 @@
+"""The base and the roles of a run, as its stages share them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from haechi.engine.forward import answer_scores
+from haechi.engine.trees import Tree, micro_batches
+from haechi.methods.reward import Normalisation
+from haechi.models.base import SharedBase
+from haechi.models.load import load_base
+from haechi.models.roles import Role, Trainable
+from haechi.models.saved import load_role
+from haechi.pipeline.task import Task
+from haechi.recipe import Base
+from haechi.recipe import Trainable as TrainableSettings
+
+
+def base_of(task: Task) -> SharedBase:
+    """The run's base, loaded once a process, with the run's number of threads."""
+    torch.set_num_threads(task.threads)
+    known = _load.cache_info().currsize
+    base = _load(task.recipe.base)
+    if not known and not base.shared_forward:
+        task.progress.note(f"{base.name}: prompts cannot be shared exactly on this architecture; the plain path is used")
+    return base
+
+
+@lru_cache(maxsize=1)
+def _load(settings: Base) -> SharedBase:
+    return load_base(
+        settings.name_or_path, revision=settings.revision, dtype=settings.dtype, quantise=settings.quantise
+    )
+
+
+def trainable(settings: TrainableSettings) -> Trainable:
+    """The recipe's choice of what learns, as the models know it."""
+    return Trainable(settings.kind, settings.rank, settings.alpha, settings.layers, settings.target)
+
+
+def sft_role(task: Task, base: SharedBase) -> Role:
+    """The finished SFT role, frozen: parent and reference of everything that comes after it."""
+    return load_role(base, task.inputs["sft"])[0]
+
+
+def aligned_role(task: Task, base: SharedBase, stage: str) -> Role:
+    """The finished role of `dpo` or `ppo`."""
+    return load_role(base, task.inputs[stage], sft_role(task, base))[0]
+
+
+class RewardModel:
+    """The finished reward model as a function: prompts and answers in, normalised scores out."""
+
+    def __init__(self, task: Task, base: SharedBase, token_budget: int) -> None:
+        self.base, self.token_budget = base, token_budget
+        self.role, about = load_role(base, task.inputs["reward"], sft_role(task, base))
+        self.normalisation = Normalisation(**about["normalisation"])
+
+    def __call__(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
+        """A score for each answer [A], prompt by prompt; 0 is the mean of SFT's answers, 1 their deviation."""
+        trees = [Tree(prompt, group) for prompt, group in zip(prompts, answers, strict=True)]
+        scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
+        return self.normalisation.apply(scores_A)
+
+

@@ -1,0 +1,85 @@
+"""results.json, the run's contract with whoever reads it by program, and report.html for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from haechi.evaluate.significance import bootstrap
+from haechi.evaluate.summary import summarise
+from haechi.pipeline.files import read_json, write_json
+from haechi.pipeline.task import Task
+from haechi.records.write import read_rows
+from haechi.report import write_report
+
+SCHEMA = 1
+_PAIRS = (("ppo", "sft"), ("ppo", "best_of_n"), ("ppo", "dpo"), ("best_of_n", "sft"), ("dpo", "sft"), ("sft", "base"))
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes `results.json` and `report.html` into the run's folder."""
+    folder = task.folder.parent
+    write_json(folder / "results.json", gather(task))
+    page = write_report(folder, task.recipe.language)
+    return {"results": "results.json", "report": page.name}
+
+
+def gather(task: Task) -> dict[str, Any]:
+    """results.json from what the stages wrote."""
+    recipe, folder = task.recipe, task.folder.parent
+    described = read_json(folder / "run.json")
+    rows = read_rows(task.inputs["evaluate"] / "answers.jsonl")
+    systems = list(rows[0]["systems"])
+    pairs = [(a, b) for a, b in _PAIRS if a in systems and b in systems]
+    samples = recipe.evaluate.bootstrap
+    return {
+        "schema": SCHEMA,
+        "name": recipe.name,
+        "seed": recipe.seed,
+        "recipe_hash": described["recipe_hash"],
+        "versions": described["versions"],
+        **summarise(rows, pairs, recipe.language, samples=samples, seed=recipe.seed),  # type: ignore[arg-type]
+        "reward_model": read_json(task.inputs["reward"] / "accuracy.json"),
+        "retrieval": _retrieval(task, samples),
+        "stages": _stages(task.inputs),
+        "notes": _notes(task),
+    }
+
+
+def _retrieval(task: Task, samples: int) -> dict[str, Any]:
+    rows = read_rows(task.inputs["evaluate"] / "retrieval.jsonl")
+    measured: dict[str, Any] = {"k": task.recipe.documents.k}
+    for name in ("recall@1", "recall@k", "mrr"):
+        if rows:
+            measured[name] = bootstrap([row[name] for row in rows], samples=samples, seed=task.recipe.seed).as_dict()
+    return measured
+
+
+def _stages(inputs: Any) -> dict[str, Any]:
+    found = {}
+    for name, path in inputs.items():
+        result = read_json(Path(path) / "result.json")
+        found[name] = {key: result.get(key) for key in ("seconds", "peak_memory_mb", "trained_parameters")}
+    return found
+
+
+def _notes(task: Task) -> list[str]:
+    recipe = task.recipe
+    compared = read_json(task.inputs["compare"] / "result.json")["metrics"]
+    korean = recipe.language == "ko"
+    notes = []
+    if compared["source"] == "simulated":
+        rate = f"{compared['error_rate']:.0%}"
+        notes.append(
+            f"답을 비교한 것은 사람이 아니라 정답을 아는 모의 평가자입니다. 비교의 {rate}에서 일부러 틀리게 골랐습니다."
+            if korean
+            else f"No person compared the answers: a simulated annotator who knows the gold answers did, and erred in {rate}."
+        )
+    else:
+        notes.append("답의 비교는 파일에서 읽었습니다." if korean else "The comparisons were read from a file.")
+    notes.append(
+        "모든 시스템은 같은 문서 조각을 보고 답했습니다. best-of-n만 표본 추출을 쓰고, 나머지는 가장 그럴듯한 답 하나를 냅니다."
+        if korean
+        else "Every system read the same passages. Only best-of-n samples; the others give their likeliest answer."
+    )
+    return notes

@@ -1,0 +1,93 @@
+"""The reward model: Bradley-Terry on the comparisons, normalised on the answers of SFT."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from haechi.engine.forward import answer_scores
+from haechi.engine.loop import train
+from haechi.engine.trees import Tree, micro_batches
+from haechi.evaluate.reward_model import score_reward_model
+from haechi.learners.batches import steps_for
+from haechi.learners.pairs import RewardLearner
+from haechi.methods.reward import Normalisation, normalisation
+from haechi.models.base import SharedBase
+from haechi.models.roles import Role
+from haechi.models.saved import save_role
+from haechi.pipeline.files import write_json
+from haechi.pipeline.task import Task
+from haechi.prompt.citations import without_citations
+from haechi.records.write import read_rows
+from haechi.stages.cases import load_cases, prompt_of, words_of
+from haechi.stages.loop import hooks
+from haechi.stages.models import base_of, sft_role, trainable
+from haechi.stages.pairs import load_pairs
+from haechi.stages.sft import loop_settings
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes the role with its normalisation, and `accuracy.json`: how it does on held-out pairs."""
+    recipe, settings = task.recipe, task.recipe.reward
+    base = base_of(task)
+    pairs = load_pairs(task, base)
+    role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
+    steps = steps_for(len(pairs.training), settings.batch_size, settings.epochs)
+    learner = RewardLearner(
+        base,
+        role,
+        pairs.training,
+        batch_size=settings.batch_size,
+        token_budget=settings.token_budget,
+        seed=task.seed,
+        use_margin=settings.margin,
+        centring=settings.centre,
+        validation=pairs.held_out,
+        validate_every=max(steps // 8, 1),
+    )
+    train(
+        learner,
+        role.parameters(),
+        loop_settings(settings, steps),
+        task.folder,
+        hooks(task, "loss", "accuracy", "validation/accuracy"),
+    )
+    scale = _normalisation(task, base, role, settings.token_budget)
+    save_role(role.freeze(), base, task.folder, {"normalisation": asdict(scale)})
+    scores_P2 = scale.apply(learner.scores(pairs.held_out))
+    rows = pairs.held_out_rows
+    known = [row["flipped"] for row in rows]
+    measured = score_reward_model(
+        scores_P2[:, 0].tolist(),
+        scores_P2[:, 1].tolist(),
+        kinds=[row["kind"] for row in rows],
+        chosen_lengths=[len(without_citations(row["chosen"])) for row in rows],
+        rejected_lengths=[len(without_citations(row["rejected"])) for row in rows],
+        error_rate=recipe.compare.error_rate if recipe.compare.source == "simulated" else None,
+        truly_better=None if None in known else [not flipped for flipped in known],
+        samples=recipe.evaluate.bootstrap,
+        seed=recipe.seed,
+    )
+    write_json(task.folder / "accuracy.json", measured.as_dict())
+    return {
+        "trained_parameters": role.num_trained,
+        "training_pairs": len(pairs.training),
+        "held_out_pairs": len(rows),
+        "accuracy": measured.accuracy.as_dict(),
+        "ceiling": measured.ceiling,
+        "true_accuracy": measured.true_accuracy.as_dict() if measured.true_accuracy else None,
+    }
+
+
+@torch.no_grad()
+def _normalisation(task: Task, base: SharedBase, role: Role, token_budget: int) -> Normalisation:
+    """Mean 0 and deviation 1 on the answers that SFT gives, so that reward terms can be weighed against one another."""
+    words = words_of(task.recipe)
+    sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
+    trees = [
+        Tree(prompt_of(case, base.codec, words, task.recipe), [base.codec.answer(text) for text in sampled[case.question.id]])
+        for case in load_cases(task, "train")
+    ]
+    return normalisation(answer_scores(base, role, trees, micro_batches(trees, token_budget)))

@@ -1,0 +1,103 @@
+"""Supervised fine-tuning on written answers, each with its passages and its citation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from haechi.engine.loop import LoopSettings, train
+from haechi.engine.rollout import Sampling, sample
+from haechi.engine.trees import Tree
+from haechi.errors import StageError
+from haechi.learners.batches import permutation, steps_for
+from haechi.learners.sft import SupervisedLearner
+from haechi.models.base import SharedBase
+from haechi.models.roles import Role
+from haechi.models.saved import save_role
+from haechi.pipeline.task import Task
+from haechi.recipe import Training
+from haechi.records.write import write_jsonl
+from haechi.stages.cases import Case, load_cases, prompt_of, words_of
+from haechi.stages.loop import hooks
+from haechi.stages.models import base_of, trainable
+
+_SHOWN_SAMPLES = 8
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes the role, `metrics.jsonl`, and a few answers to validation questions in `samples.jsonl`."""
+    recipe, settings = task.recipe, task.recipe.sft
+    base = base_of(task)
+    trees = supervised_trees(task, base, _chosen(task, load_cases(task, "train")))
+    if not trees:
+        raise StageError("no training question has a written answer, so SFT has nothing to learn. "
+                         "Fix: give questions an `answer`.")
+    validation_cases = load_cases(task, "validation")
+    role = Role(base, trainable(settings.trainable), seed=task.seed)
+    steps = steps_for(len(trees), settings.batch_size, settings.epochs)
+    learner = SupervisedLearner(
+        base,
+        role,
+        trees,
+        batch_size=settings.batch_size,
+        token_budget=settings.token_budget,
+        seed=task.seed,
+        validation=supervised_trees(task, base, validation_cases),
+        validate_every=max(steps // 8, 1),
+    )
+    train(learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "validation/loss"))
+    save_role(role.freeze(), base, task.folder)
+    write_samples(task, base, role, validation_cases[:_SHOWN_SAMPLES])
+    return {
+        "trained_parameters": role.num_trained,
+        "examples": len(trees),
+        "validation_loss": learner.validation_loss() if learner.validation else None,
+        "shared_forward": base.shared_forward,
+        "base": base.provenance,
+        "max_new_tokens": recipe.prompt.max_answer_tokens,
+    }
+
+
+def supervised_trees(task: Task, base: SharedBase, cases: list[Case]) -> list[Tree]:
+    """Prompt and written answer of every case that has one."""
+    words = words_of(task.recipe)
+    trees = []
+    for case in cases:
+        target = case.target(words)
+        if target is not None:
+            trees.append(Tree(prompt_of(case, base.codec, words, task.recipe), [base.codec.answer(target)]))
+    return trees
+
+
+def loop_settings(settings: Training, steps: int) -> LoopSettings:
+    """The recipe's way to optimise, for so many steps."""
+    return LoopSettings(
+        steps=steps,
+        learning_rate=settings.learning_rate,
+        warmup=round(settings.warmup * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.max_grad_norm,
+        checkpoint_every=settings.checkpoint_every,
+    )
+
+
+def write_samples(task: Task, base: SharedBase, role: Role, cases: list[Case]) -> None:
+    """What a role says, greedily, to a few questions."""
+    words = words_of(task.recipe)
+    prompts = [prompt_of(case, base.codec, words, task.recipe) for case in cases]
+    sampling = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
+    answers = sample(base, role, prompts, sampling) if prompts else []
+    write_jsonl(
+        task.folder / "samples.jsonl",
+        [
+            {"question": case.question.text, "answer": base.codec.decode(group[0].ids), "gold": case.target(words)}
+            for case, group in zip(cases, answers, strict=True)
+        ],
+    )
+
+
+def _chosen(task: Task, cases: list[Case]) -> list[Case]:
+    """The recipe's number of SFT examples, drawn once for all."""
+    limit = task.recipe.questions.sft_examples
+    if limit is None or limit >= len(cases):
+        return cases
+    return [cases[i] for i in sorted(permutation(len(cases), task.seed, 0)[:limit])]

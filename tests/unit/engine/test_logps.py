@@ -1,0 +1,49 @@
+"""Log-probabilities in chunks against the whole matrix at once."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from haechi.engine.logps import answer_logps
+
+
+def test_by_hand() -> None:
+    # Two tokens, logits (0, ln 3): probabilities 1/4 and 3/4; entropy = ln 4 - 3/4 ln 3.
+    hidden = torch.tensor([[1.0], [1.0]])
+    weight = torch.tensor([[0.0], [math.log(3)]])
+    logps, entropy = answer_logps(hidden, torch.tensor([0, 1]), weight, entropy=True)
+    assert logps.tolist() == pytest.approx([math.log(1 / 4), math.log(3 / 4)])
+    assert entropy is not None
+    assert entropy.tolist() == pytest.approx([math.log(4) - 0.75 * math.log(3)] * 2)
+    # At temperature 1/2 the odds are squared: 1 to 9.
+    cold, _ = answer_logps(hidden, torch.tensor([0, 1]), weight, temperature=0.5)
+    assert cold.tolist() == pytest.approx([math.log(1 / 10), math.log(9 / 10)])
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 7, 100])
+def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
+    torch.manual_seed(0)
+    hidden, weight, bias = torch.randn(7, 5), torch.randn(11, 5), torch.randn(11)
+    targets, mix = torch.randint(11, (7,)), torch.randn(2, 7)
+
+    def gradients(chunked: bool) -> list[torch.Tensor]:
+        leaves = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
+        if chunked:
+            logps, entropy = answer_logps(leaves[0], targets, leaves[1], bias, temperature=0.7, entropy=True, chunk=chunk)
+            assert entropy is not None
+        else:
+            every = ((leaves[0] @ leaves[1].T + bias) / 0.7).log_softmax(-1)
+            logps, entropy = every[range(7), targets], -(every.exp() * every).sum(-1)
+        (logps @ mix[0] + entropy @ mix[1]).backward()
+        return [logps.detach(), entropy.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
+
+    for ours, whole in zip(gradients(True), gradients(False), strict=True):
+        torch.testing.assert_close(ours, whole)
+
+
+def test_nothing_to_learn() -> None:
+    logps, entropy = answer_logps(torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy=True)
+    assert logps.shape == (0,) and entropy is not None and entropy.shape == (0,)
