@@ -77,8 +77,13 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> MakeModel:
 def _architecture(name: str, vocabulary: int) -> PreTrainedModel:
     import transformers as hf
 
-    shared: dict[str, Any] = {"vocab_size": vocabulary, "initializer_range": 0.15, "pad_token_id": 0, "bos_token_id": 1,
-                              "eos_token_id": 2}
+    shared: dict[str, Any] = {
+        "vocab_size": vocabulary,
+        "initializer_range": 0.15,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+    }
     body: dict[str, Any] = shared | {"hidden_size": 32, "intermediate_size": 48, "max_position_embeddings": 512}
     grouped = body | {"num_attention_heads": 4, "num_key_value_heads": 2}
     match name:
@@ -87,10 +92,20 @@ def _architecture(name: str, vocabulary: int) -> PreTrainedModel:
         case "gpt2":  # skt/kogpt2: Conv1D, learned positions, tied embeddings
             return hf.GPT2LMHeadModel(hf.GPT2Config(**shared, n_embd=32, n_layer=3, n_head=4, n_positions=512))
         case "neox":  # polyglot-ko: untied, parallel residual, rotary on a part of each head
-            return hf.GPTNeoXForCausalLM(hf.GPTNeoXConfig(**body, num_attention_heads=2, num_hidden_layers=3, rotary_pct=0.25,
-                                                          tie_word_embeddings=False, use_parallel_residual=True))
+            return hf.GPTNeoXForCausalLM(
+                hf.GPTNeoXConfig(
+                    **body,
+                    num_attention_heads=2,
+                    num_hidden_layers=3,
+                    rotary_pct=0.25,
+                    tie_word_embeddings=False,
+                    use_parallel_residual=True,
+                )
+            )
         case "qwen3":  # normed queries and keys, a head size of its own
-            return hf.Qwen3ForCausalLM(hf.Qwen3Config(**grouped, head_dim=12, num_hidden_layers=3, tie_word_embeddings=False))
+            return hf.Qwen3ForCausalLM(
+                hf.Qwen3Config(**grouped, head_dim=12, num_hidden_layers=3, tie_word_embeddings=False)
+            )
         case "mistral":  # a sliding window
             return hf.MistralForCausalLM(hf.MistralConfig(**grouped, num_hidden_layers=3, sliding_window=8))
         case _:

@@ -200,6 +200,9 @@ class Training(Section):
 class Sft(Training):
     """Supervised fine-tuning: imitate the written answers."""
 
+    abstentions: bool = True
+    """Whether questions to abstain on are among the examples; answers that people wrote down seldom hold any."""
+
 
 class Sample(Section):
     """Answers drawn from the SFT model, to be compared."""

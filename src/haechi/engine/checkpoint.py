@@ -32,7 +32,10 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> Path:
-    """Writes `folder/checkpoint-<step>` atomically and removes all but the newest `keep`."""
+    """Writes `folder/checkpoint-<step>` atomically; it and the `keep` - 1 before it stay, all others are removed.
+
+    Later ones can only be damaged ones that a resumed run skipped.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     final = folder / f"{_PREFIX}{checkpoint.step:08d}"
     building = folder / f".{final.name}.building"
@@ -51,8 +54,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int = 2) -> P
         shutil.rmtree(final)
     os.replace(building, final)
     _flush(folder)
-    for old in _numbered(folder)[:-keep]:
-        shutil.rmtree(old)
+    up_to_this = [path for path in _numbered(folder) if path.name <= final.name]
+    for other in set(_numbered(folder)) - set(up_to_this[-keep:]):
+        shutil.rmtree(other)
     return final
 
 

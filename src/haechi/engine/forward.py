@@ -66,7 +66,9 @@ def score_trees(
         if logps:
             weight, bias = base.output_weight()
             targets = packed.targets_N.to(flat_D.device)
-            logps_N, entropy_N = answer_logps(states_ND, targets, weight, bias, temperature=temperature, entropy=entropy)
+            logps_N, entropy_N = answer_logps(
+                states_ND, targets, weight, bias, temperature=temperature, entropy=entropy
+            )
         else:
             logps_N, entropy_N = states_ND.new_zeros(0), None
     return Scored(
@@ -90,7 +92,11 @@ def _hidden(base: SharedBase, packed: Packed, trees: Sequence[Tree], trunk: Trun
 
 @torch.no_grad()
 def answer_scores(
-    base: SharedBase, role: Role, trees: Sequence[Tree], groups: Sequence[Sequence[int]], trunk: TrunkCache | None = None
+    base: SharedBase,
+    role: Role,
+    trees: Sequence[Tree],
+    groups: Sequence[Sequence[int]],
+    trunk: TrunkCache | None = None,
 ) -> Tensor:
     """What a role's head says of each answer [A], in the order of the trees (groups: `micro_batches`)."""
     assert role.head is not None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -78,7 +79,9 @@ class Hooks:
 
     progress: Callable[[int, int, Mapping[str, float]], None] = lambda step, total, numbers: None
     stopping: Callable[[], bool] = lambda: False
-    stopped: Callable[[], Exception] = lambda: StageError("stopped; everything is saved. Run the same command again to go on.")
+    stopped: Callable[[], Exception] = lambda: StageError(
+        "stopped; everything is saved. Run the same command again to go on."
+    )
     note: Callable[[str], None] = lambda text: None
 
 
@@ -113,8 +116,10 @@ def train(
             accepted, numbers = _update(method, micros, parameters, optimizer, settings)
             rejected = 0 if accepted else rejected + 1
             if rejected >= settings.max_rejected:
-                raise DivergedError(f"{folder}: {rejected} updates in a row had a loss or gradient that is not finite, the last in "
-                                    f"step {step}. Training stopped; the last checkpoint is from before. Fix: lower the learning rate.")
+                raise DivergedError(
+                    f"{folder}: {rejected} updates in a row had a loss or gradient that is not finite, the last in "
+                    f"step {step}. Training stopped; the last checkpoint is from before. Fix: lower the learning rate."
+                )
             updates += 1
             for name, value in numbers.items():
                 totals[name] = totals.get(name, 0.0) + value
@@ -184,8 +189,10 @@ def _save(
     weights = {name: weight.detach() for name, weight in parameters.items()}
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
-            raise DivergedError(f"{folder}: {name} holds numbers that are not finite after step {step}; nothing was saved over "
-                                "the last checkpoint. Fix: lower the learning rate.")
+            raise DivergedError(
+                f"{folder}: {name} holds numbers that are not finite after step {step}; nothing was saved over "
+                "the last checkpoint. Fix: lower the learning rate."
+            )
     checkpoint = Checkpoint(
         step=step,
         tensors={"weights": weights, "optimizer": moments, "method": method.tensors()},
@@ -220,8 +227,10 @@ def _resume(
     method.load_state(found.state["method"])
     method.load_tensors(found.tensors.get("method", {}))
     if found.state["threads"] != torch.get_num_threads():
-        hooks.note(f"resumed with {torch.get_num_threads()} threads instead of {found.state['threads']}: "
-                   "the result will not be bit for bit the same")
+        hooks.note(
+            f"resumed with {torch.get_num_threads()} threads instead of {found.state['threads']}: "
+            "the result will not be bit for bit the same"
+        )
     hooks.note(f"resumed after step {found.step}")
     return found.step, int(found.state["rejected"])
 
@@ -238,4 +247,7 @@ def _keep_rows_before(path: Path, step: int) -> None:
             break
         if row["step"] <= step:
             kept.append(line)
-    path.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+    # A kill between truncating and writing would lose every row: write beside and rename.
+    building = path.with_name(f".{path.name}.building")
+    building.write_text("".join(f"{line}\n" for line in kept), "utf-8")
+    os.replace(building, path)

@@ -44,7 +44,7 @@ class Answer:
 
     Attributes:
         ids: its tokens; the end-of-sequence token is the last one if `ended`.
-        logps: log-probability of each token at the sampling temperature (at 1 for temperature 0), before top-k and top-p.
+        logps: log-probability of each token at the sampling temperature (1 where that is 0), before top-k and top-p.
         ended: False if it was cut at `max_new_tokens`.
     """
 
@@ -81,7 +81,9 @@ def sample(
                 waiting = [index for index in waiting if len(prompts[index]) == len(prompts[waiting[0]])]
             group = _next_group(waiting, prompts, samples, sampling.max_new_tokens, token_budget)
             noise = _noise(group, samples, sampling.max_new_tokens, seed)
-            for index, answers in zip(group, _sample_group(base, [prompts[i] for i in group], sampling, samples, noise), strict=True):
+            for index, answers in zip(
+                group, _sample_group(base, [prompts[i] for i in group], sampling, samples, noise), strict=True
+            ):
                 found[index] = answers
             done += len(group)
             progress(done, len(order))
@@ -191,7 +193,9 @@ def _draw(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Ten
     allowed_BV = _restrict(logps_BV, sampling)
     distribution_BV = allowed_BV.double().exp().cumsum(-1)
     threshold_B1 = uniform_B[:, None] * distribution_BV[:, -1:]
-    token_B = torch.searchsorted(distribution_BV, threshold_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)
+    token_B = (
+        torch.searchsorted(distribution_BV, threshold_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)
+    )
     return token_B, logps_BV.gather(-1, token_B[:, None]).squeeze(-1)
 
 

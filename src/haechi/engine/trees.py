@@ -2,8 +2,8 @@
 
 Legend: B rows, T tokens of a row, N learned answer tokens, A answers.
 
-An answer sees its prompt and itself; its positions go on where the prompt's end. Everything a loss needs comes out flat,
-one entry for each learned token, with the index of its answer: there is no padding in it.
+An answer sees its prompt and itself; its positions go on where the prompt's end. Everything a loss needs comes out
+flat, one entry for each learned token, with the index of its answer: there is no padding in it.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from haechi.engine.forward import answer_scores, score_trees, token_logps
 from haechi.engine.trees import Tree, micro_batches
 from haechi.engine.trunk import TrunkCache
 from haechi.learners.batches import batch_at
-from haechi.methods.dpo import dpo
+from haechi.methods.dpo import Kind, dpo
 from haechi.methods.reward import bradley_terry
 from haechi.methods.segments import segment_sum
 from haechi.models.base import SharedBase
@@ -100,8 +100,18 @@ class RewardLearner(_PairLearner):
     """
 
     def __init__(
-        self, base: SharedBase, role: Role, pairs: Sequence[Pair], *, batch_size: int, token_budget: int, seed: int,
-        use_margin: bool = False, centring: float = 0.0, validation: Sequence[Pair] = (), validate_every: int = 0,
+        self,
+        base: SharedBase,
+        role: Role,
+        pairs: Sequence[Pair],
+        *,
+        batch_size: int,
+        token_budget: int,
+        seed: int,
+        use_margin: bool = False,
+        centring: float = 0.0,
+        validation: Sequence[Pair] = (),
+        validate_every: int = 0,
     ) -> None:
         super().__init__(base, role, pairs, batch_size=batch_size, token_budget=token_budget, seed=seed)
         self.use_margin, self.centring = use_margin, centring
@@ -109,7 +119,9 @@ class RewardLearner(_PairLearner):
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
         assert self.role.head is not None
-        scored = score_trees(self.base, self.role, [self.pairs[i].tree for i in micro.pairs], logps=False, trunk=self.trunk)
+        scored = score_trees(
+            self.base, self.role, [self.pairs[i].tree for i in micro.pairs], logps=False, trunk=self.trunk
+        )
         scores_P2 = self.role.head(scored.last_AD.float()).view(-1, 2)
         loss_P, metrics = bradley_terry(
             scores_P2[:, 0],
@@ -138,8 +150,17 @@ class DPOLearner(_PairLearner):
     """Direct preference optimisation against the role's parent, whose log-probabilities are computed once."""
 
     def __init__(
-        self, base: SharedBase, role: Role, pairs: Sequence[Pair], *, batch_size: int, token_budget: int, seed: int,
-        beta: float, kind: Literal["sigmoid", "hinge", "ipo"] = "sigmoid", label_smoothing: float = 0.0,
+        self,
+        base: SharedBase,
+        role: Role,
+        pairs: Sequence[Pair],
+        *,
+        batch_size: int,
+        token_budget: int,
+        seed: int,
+        beta: float,
+        kind: Kind = "sigmoid",
+        label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(base, role, pairs, batch_size=batch_size, token_budget=token_budget, seed=seed)
         self.beta, self.kind, self.label_smoothing = beta, kind, label_smoothing
@@ -162,5 +183,3 @@ class DPOLearner(_PairLearner):
             weights_P=self._weights(micro),
         )
         return loss_P.sum() / micro.total_weight, self._shares(metrics, micro)
-
-

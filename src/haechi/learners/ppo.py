@@ -92,8 +92,16 @@ class PPOLearner:
     """The method that the loop runs."""
 
     def __init__(
-        self, base: SharedBase, policy: Role, prompts: Sequence[Sequence[int]], rewards: Rewards, run: PPORun,
-        controller: kl.FixedKL | kl.AdaptiveKL, *, supervised: Sequence[Tree] = (), validate: Validation | None = None,
+        self,
+        base: SharedBase,
+        policy: Role,
+        prompts: Sequence[Sequence[int]],
+        rewards: Rewards,
+        run: PPORun,
+        controller: kl.FixedKL | kl.AdaptiveKL,
+        *,
+        supervised: Sequence[Tree] = (),
+        validate: Validation | None = None,
     ) -> None:
         assert policy.parent is not None and policy.head is not None
         self.base, self.policy, self.reference = base, policy, policy.parent
@@ -151,6 +159,7 @@ class PPOLearner:
         share = len(logps_N) / micro.num_tokens
         numbers = {name.removeprefix("ppo/"): float(value) for name, value in losses.metrics.items()}
         self._largest_ratio = max(self._largest_ratio, numbers.pop("ratio_max"))
+        del numbers["explained_variance"]  # no sum over micro-batches; `_roll_out` has that of the whole iteration
         self._approx_kl += numbers["approx_kl"] * share
         return total_loss(losses, micro.num_tokens), {name: value * share for name, value in numbers.items()}
 
@@ -190,7 +199,9 @@ class PPOLearner:
         _refuse_non_finite(scores_A, "reward", step)
         groups = micro_batches(trees, run.token_budget)
         old_logps, old_values = self._old(trees, groups)
-        reference = token_logps(self.base, self.reference, trees, groups, temperature=run.sampling.temperature, trunk=self.trunk)
+        reference = token_logps(
+            self.base, self.reference, trees, groups, temperature=run.sampling.temperature, trunk=self.trunk
+        )
         logps_N, reference_N, values_N = torch.cat(old_logps), torch.cat(reference), torch.cat(old_values)
         lengths = torch.tensor([len(a.ids) for a in flat])
         segments_N = torch.repeat_interleave(torch.arange(len(flat)), lengths)
@@ -217,7 +228,10 @@ class PPOLearner:
                 "kl_coefficient": self.controller.beta,
                 "length": float(lengths.float().mean()),
                 "eos_rate": sum(a.ended for a in flat) / len(flat),
-                "advantage_std": float(torch.cat([advantages_N]).std(correction=0)),
+                "advantage_std": float(advantages_N.std(correction=0)),
+                "explained_variance": float(
+                    1 - (returns_N - values_N).var(correction=0) / returns_N.var(correction=0).clamp(min=1e-8)
+                ),
             },
         )
 
@@ -230,7 +244,9 @@ class PPOLearner:
             logps_N, values_N, _ = self._forward([trees[i] for i in group], learning=False)
             answers = answers_of(group, starts)
             sizes = [len(answer) for i in group for answer in trees[i].answers]
-            for answer, piece, value in zip(answers, logps_N.cpu().split(sizes), values_N.cpu().split(sizes), strict=True):
+            for answer, piece, value in zip(
+                answers, logps_N.cpu().split(sizes), values_N.cpu().split(sizes), strict=True
+            ):
                 logps[answer], values[answer] = piece, value
         return logps, values
 
@@ -291,5 +307,7 @@ def _parts(order: Sequence[int], count: int) -> Iterable[list[int]]:
 def _refuse_non_finite(values: Tensor, what: str, step: int) -> None:
     if not torch.isfinite(values).all():
         index = int((~torch.isfinite(values)).nonzero()[0])
-        raise DivergedError(f"iteration {step}: the {what} is {float(values[index])} at index {index}; training stopped before it "
-                            "could reach the weights. Fix: check the reward terms, or lower the learning rate.")
+        raise DivergedError(
+            f"iteration {step}: the {what} is {float(values[index])} at index {index}; training stopped before it "
+            "could reach the weights. Fix: check the reward terms, or lower the learning rate."
+        )

@@ -35,8 +35,16 @@ class SupervisedLearner:
     """
 
     def __init__(
-        self, base: SharedBase, role: Role, trees: Sequence[Tree], *, batch_size: int, token_budget: int, seed: int,
-        validation: Sequence[Tree] = (), validate_every: int = 0,
+        self,
+        base: SharedBase,
+        role: Role,
+        trees: Sequence[Tree],
+        *,
+        batch_size: int,
+        token_budget: int,
+        seed: int,
+        validation: Sequence[Tree] = (),
+        validate_every: int = 0,
     ) -> None:
         self.base, self.role, self.trees = base, role, trees
         self.batch_size, self.token_budget, self.seed = batch_size, token_budget, seed

@@ -35,7 +35,9 @@ class SharedBase:
         shared_forward: whether prompt trees are exact on this architecture (`check_forward`).
     """
 
-    def __init__(self, model: PreTrainedModel, codec: Codec, name: str, provenance: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, model: PreTrainedModel, codec: Codec, name: str, provenance: dict[str, str] | None = None
+    ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.codec = codec
         self.name = name
@@ -94,7 +96,7 @@ class SharedBase:
             module._parameters[leaf] = original
 
     def _hook(self, name: str) -> None:
-        """Adds scale · (x Aᵀ) Bᵀ of the worn adapters to a linear module's output (Hu et al. 2021, arXiv 2106.09685, §4.1)."""
+        """Adds scale · (x Aᵀ) Bᵀ of the worn adapters to a linear module's output (LoRA, arXiv 2106.09685, §4.1)."""
         if name in self._hooked:
             return
         self._hooked.add(name)
@@ -211,5 +213,7 @@ def _decoder_layers(model: PreTrainedModel) -> Sequence[nn.Module]:
     for module in model.base_model.children():
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return list(module)
-    raise ModelError(f"{type(model).__name__}: no list of {count} decoder layers found. "
-                     "Fix: use a decoder-only model such as Llama, Qwen, GPT-2 or GPT-NeoX.")
+    raise ModelError(
+        f"{type(model).__name__}: no list of {count} decoder layers found. "
+        "Fix: use a decoder-only model such as Llama, Qwen, GPT-2 or GPT-NeoX."
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -31,7 +31,12 @@ _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
 def load_base(
-    name: str, *, revision: str | None = None, dtype: Dtype = "auto", quantise: Quantise = "none", device: str | None = None
+    name: str,
+    *,
+    revision: str | None = None,
+    dtype: Dtype = "auto",
+    quantise: Quantise = "none",
+    device: str | None = None,
 ) -> SharedBase:
     """A base, ready to be worn by roles.
 
@@ -55,8 +60,8 @@ def embedded_folder() -> Path:
 def check_forward(base: SharedBase) -> float:
     """Compares the shared forward with the plain one, and both with the model's own logits, on small random trees.
 
-    Where sharing is not exact (sliding windows, recurrent layers) `base.shared_forward` becomes False and every answer is
-    computed with its own copy of the prompt.
+    Where sharing is not exact (sliding windows, recurrent layers) `base.shared_forward` becomes False and every answer
+    is computed with its own copy of the prompt.
 
     Returns:
         The largest difference between shared and plain log-probabilities, in nats.
@@ -65,7 +70,7 @@ def check_forward(base: SharedBase) -> float:
         ModelError: even the plain forward does not give the model's own probabilities.
     """
     generator = torch.Generator().manual_seed(0)
-    vocabulary = base.model.get_output_embeddings().weight.shape[0]
+    vocabulary = base.output_weight()[0].shape[0]
 
     def draw(count: int) -> list[int]:
         return torch.randint(0, min(vocabulary, len(base.codec.tokenizer)), (count,), generator=generator).tolist()
@@ -78,8 +83,10 @@ def check_forward(base: SharedBase) -> float:
     tolerance = 1e-3 if base.dtype == torch.float32 else 0.15
     own = _own_logps(base, trees)
     if float((plain - own).abs().max()) > tolerance:
-        raise ModelError(f"{base.name}: hidden states and output layer do not give the model's own probabilities (an output "
-                         "scaling or soft cap that haechi does not know). Fix: use a Llama, Qwen, GPT-2 or GPT-NeoX model.")
+        raise ModelError(
+            f"{base.name}: hidden states and output layer do not give the model's own probabilities (an output "
+            "scaling or soft cap that haechi does not know). Fix: use a Llama, Qwen, GPT-2 or GPT-NeoX model."
+        )
     base.shared_forward = difference <= tolerance
     return difference
 
@@ -114,7 +121,9 @@ def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
     if local.is_dir():
         return local, {"name": local.name, "sha256": _digest(local)}
     if name.startswith((".", "/", "~")):
-        raise ModelError(f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors.")
+        raise ModelError(
+            f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors."
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -124,8 +133,10 @@ def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
         from huggingface_hub.constants import HF_HUB_CACHE
 
         reason = str(error).strip().splitlines()[0][:160]
-        raise ModelError(f"{name}: cannot be fetched and is not in {HF_HUB_CACHE} ({reason}). Fix: download it where there is a "
-                         "network and give its folder as base.name_or_path, or use base.name_or_path: saessak.") from error
+        raise ModelError(
+            f"{name}: cannot be fetched and is not in {HF_HUB_CACHE} ({reason}). Fix: download it where there is a "
+            "network and give its folder as base.name_or_path, or use base.name_or_path: saessak."
+        ) from error
     return folder, {"name": name, "revision": folder.name}
 
 
@@ -136,12 +147,16 @@ def _refuse_what_runs(folder: Path, name: str) -> None:
     for file in ("config.json", "tokenizer_config.json"):
         path = folder / file
         if path.is_file() and "auto_map" in _json(path):
-            raise ModelError(f"{path}: asks to run Python code of its own (auto_map), which haechi never does. "
-                             "Fix: use a model of an architecture that Transformers knows.")
+            raise ModelError(
+                f"{path}: asks to run Python code of its own (auto_map), which haechi never does. "
+                "Fix: use a model of an architecture that Transformers knows."
+            )
     if not list(folder.glob("*.safetensors")):
         pickled = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
         held = f"only {pickled[0]}, a pickle, which can run code when loaded" if pickled else "no weights"
-        raise ModelError(f"{name}: {folder} holds {held}. Fix: convert it once to safetensors (save_pretrained writes them).")
+        raise ModelError(
+            f"{name}: {folder} holds {held}. Fix: convert it once to safetensors (save_pretrained writes them)."
+        )
 
 
 def _json(path: Path) -> dict[str, object]:
@@ -158,7 +173,7 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         chosen = _dtype(dtype, getattr(config, "dtype", None), device)
-        extra: dict[str, object] = {}
+        extra: dict[str, Any] = {}
         if quantise == "nf4":
             extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
         model, found = AutoModelForCausalLM.from_pretrained(
@@ -173,9 +188,14 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"{name}: the weights in {folder} cannot be loaded ({reason}). Fix: check that the folder is whole.") from error
+        raise ModelError(
+            f"{name}: the weights in {folder} cannot be loaded ({reason}). Fix: check that the folder is whole."
+        ) from error
     if found["missing_keys"]:  # Transformers would fill them with random numbers
-        raise ModelError(f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. Fix: check that the folder is whole.")
+        raise ModelError(
+            f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. "
+            "Fix: check that the folder is whole."
+        )
     return _differentiable(model) if quantise == "nf4" else model.to(device)
 
 
@@ -188,7 +208,7 @@ def _differentiable(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def _dtype(asked: Dtype, saved: object, device: str) -> torch.dtype:
-    """`auto` takes what the base was saved in; float16, which underflows in training, becomes bfloat16 (float32 on a CPU)."""
+    """`auto` takes what the base was saved in, but for float16, which underflows: bfloat16 (on a CPU float32) then."""
     if asked != "auto":
         return getattr(torch, asked)
     if isinstance(saved, torch.dtype) and saved is not torch.float16:
@@ -215,7 +235,9 @@ def _load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(f"{name}: no usable tokenizer in {folder} ({reason}). Fix: put the model's tokenizer files there.") from error
+        raise ModelError(
+            f"{name}: no usable tokenizer in {folder} ({reason}). Fix: put the model's tokenizer files there."
+        ) from error
 
 
 def _digest(folder: Path) -> str:

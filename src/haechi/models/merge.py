@@ -47,8 +47,10 @@ def merged_model(base: SharedBase, role: Role) -> PreTrainedModel:
         ModelError: the base is quantised; its 4-bit weights cannot take a delta.
     """
     if getattr(base.model, "is_quantized", False):
-        raise ModelError(f"{base.name}: a 4-bit base cannot take the adapter into its weights. "
-                         "Fix: load the base with base.quantise: none (on a CPU if it must be) and merge there.")
+        raise ModelError(
+            f"{base.name}: a 4-bit base cannot take the adapter into its weights. "
+            "Fix: load the base with base.quantise: none (on a CPU if it must be) and merge there."
+        )
     model = copy.deepcopy(base.model)
     for module in model.modules():  # the copy must not add adapters a second time
         module._forward_hooks.clear()
@@ -65,12 +67,14 @@ def merged_model(base: SharedBase, role: Role) -> PreTrainedModel:
 
 
 def save_merged(model: PreTrainedModel, base: SharedBase, folder: Path) -> None:
-    """Writes safetensors, config and tokenizer; `AutoModelForCausalLM.from_pretrained(folder)` is all it takes to load."""
+    """Writes safetensors, config and tokenizer: all that `AutoModelForCausalLM.from_pretrained(folder)` needs."""
     model.save_pretrained(folder, safe_serialization=True)
     base.codec.save(folder)
 
 
-def compare(before: Sequence[Tensor], after: Sequence[Tensor], answers: Sequence[list[int]], again: Sequence[list[int]]) -> Agreement:
+def compare(
+    before: Sequence[Tensor], after: Sequence[Tensor], answers: Sequence[list[int]], again: Sequence[list[int]]
+) -> Agreement:
     """Agreement of two models from their log-probabilities of the same answers and from their greedy answers."""
     differences = [(x - y).abs().max() for x, y in zip(before, after, strict=True)]
     largest = float(torch.stack(differences).max()) if differences else 0.0  # a NaN anywhere is the largest

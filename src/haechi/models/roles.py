@@ -3,8 +3,8 @@
 Legend: D width, R rank.
 
 Roles form a chain. The policy that PPO trains is a child of the role that SFT made: it starts as that role exactly, and
-that role, untouched, is its reference. Reward model and policy are siblings on one base, so four models take the memory of
-one and a few small differences.
+that role, untouched, is its reference. Reward model and policy are siblings on one base, so four models take the memory
+of one and a few small differences.
 """
 
 from __future__ import annotations
@@ -54,8 +54,15 @@ class Role:
         first_layer: the lowest layer that this role changes against its parent; the layers below are its trunk.
     """
 
-    def __init__(self, base: SharedBase, trainable: Trainable, parent: Role | None = None, *, seed: int = 0,
-                 head_outputs: int = 0) -> None:
+    def __init__(
+        self,
+        base: SharedBase,
+        trainable: Trainable,
+        parent: Role | None = None,
+        *,
+        seed: int = 0,
+        head_outputs: int = 0,
+    ) -> None:
         self.parent = parent
         self.trainable = trainable
         self.copies: dict[str, nn.Parameter] = {}
@@ -107,11 +114,15 @@ class Role:
         own = self.parameters()
         if own.keys() != tensors.keys():
             odd = sorted(own.keys() ^ tensors.keys())[:3]
-            raise ModelError(f"{where}: its weights are not those of this role (first differences: {', '.join(odd)}). "
-                             "Fix: use the settings the role was trained with, or train it again.")
+            raise ModelError(
+                f"{where}: its weights are not those of this role (first differences: {', '.join(odd)}). "
+                "Fix: use the settings the role was trained with, or train it again."
+            )
         for name, weight in own.items():
             if weight.shape != tensors[name].shape:
-                raise ModelError(f"{where}: {name} has shape {tuple(tensors[name].shape)}, expected {tuple(weight.shape)}")
+                raise ModelError(
+                    f"{where}: {name} has shape {tuple(tensors[name].shape)}, expected {tuple(weight.shape)}"
+                )
             weight.copy_(tensors[name])
 
     def state(self) -> dict[str, Tensor]:
@@ -130,13 +141,17 @@ class Role:
         for name, weight in base.model.named_parameters():
             if wanted(name):
                 if not weight.is_floating_point():
-                    raise ModelError(f"{base.name}: quantised weights cannot be trained themselves. "
-                                     "Fix: trainable.kind: lora, or base.quantise: none.")
+                    raise ModelError(
+                        f"{base.name}: quantised weights cannot be trained themselves. "
+                        "Fix: trainable.kind: lora, or base.quantise: none."
+                    )
                 self.copies[name] = nn.Parameter(inherited.get(name, weight).detach().float().clone())
 
     def _copy_top(self, base: SharedBase, count: int) -> None:
         if not 0 < count <= base.num_layers:
-            raise ModelError(f"top_layers: {count} of {base.num_layers} layers. Fix: trainable.layers between 1 and {base.num_layers}.")
+            raise ModelError(
+                f"top_layers: {count} of {base.num_layers} layers. Fix: trainable.layers from 1 to {base.num_layers}."
+            )
         self.first_layer = base.num_layers - count
         top = {id(weight) for layer in base.layers[self.first_layer :] for weight in layer.parameters()}
         # What stands after the last layer (the final norm) belongs to the top; embeddings and output layer do not.
@@ -158,8 +173,10 @@ class Role:
             self.lora_a[name] = nn.Parameter(a.to(base.device))
             self.lora_b[name] = nn.Parameter(torch.zeros(outputs, rank, device=base.device))
         if not self.lora_a:
-            raise ModelError(f"{base.name}: no linear layer ends in “{self.trainable.target}”. Fix: set trainable.target to "
-                             "all-linear, or to names such as q_proj,v_proj.")
+            raise ModelError(
+                f"{base.name}: no linear layer ends in “{self.trainable.target}”. Fix: set trainable.target to "
+                "all-linear, or to names such as q_proj,v_proj."
+            )
 
     def _targets(self, name: str) -> bool:
         wanted = self.trainable.target

@@ -40,8 +40,10 @@ def load_role(base: SharedBase, folder: Path, parent: Role | None = None) -> tup
         raise StageError(f"{folder}: holds no trained role. Fix: run the stage `{folder.name}` first.")
     about = json.loads((folder / _ABOUT).read_text("utf-8"))
     if about["base"] != base.provenance:
-        raise StageError(f"{folder}: was trained on another base ({about['base']}, not {base.provenance}). "
-                         f"Fix: run the stage `{folder.name}` again.")
+        raise StageError(
+            f"{folder}: was trained on another base ({about['base']}, not {base.provenance}). "
+            f"Fix: run the stage `{folder.name}` again."
+        )
     role = Role(base, Trainable(**about["trainable"]), parent, head_outputs=about["head_outputs"])
     role.load(load_file(folder / _WEIGHTS), str(folder))
     return role.freeze(), about

@@ -2,8 +2,8 @@
 
 Legend: N learned tokens, V vocabulary.
 
-The curriculum matters more than anything else: strings repeated until copying works, then worlds of one passage, two, and
-more. A model that leaves the first phase early learns the form of an answer and nothing else (docs/log.md).
+The curriculum matters more than anything else: strings repeated until copying works, then worlds of one passage, two,
+and more. A model that leaves the first phase early learns the form of an answer and nothing else (docs/log.md).
 """
 
 from __future__ import annotations
@@ -58,8 +58,15 @@ class Micro:
 
 
 def build_model(
-    tokenizer: PreTrainedTokenizerFast, *, layers: int, width: int, heads: int, intermediate: int, seed: int,
-    initial_std: float = 0.06, context: int = 2048,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    intermediate: int,
+    seed: int,
+    initial_std: float = 0.06,
+    context: int = 2048,
 ) -> LlamaForCausalLM:
     """A Llama with random weights. `initial_std` 0.06 learns to copy much earlier than the usual 0.02 at this width."""
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -78,7 +85,6 @@ def build_model(
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        attn_implementation="sdpa",
     )
     return LlamaForCausalLM(config)
 
@@ -86,7 +92,8 @@ def build_model(
 def world_tree(world: World, codec: Codec, words: Template) -> Tree:
     """A world as one tree: the passages are the prompt, each question with its answer a branch, answers learned."""
     replies = [
-        words.reply(asked.answer, asked.passage) if asked.answer else words.reply(words.abstention) for asked in world.asked
+        words.reply(asked.answer, asked.passage) if asked.answer else words.reply(words.abstention)
+        for asked in world.asked
     ]
     context, *pieces = codec.encode_all(
         [words.context(world.passages), *(words.ask(asked.question) for asked in world.asked), *replies]
@@ -104,8 +111,16 @@ class Pretraining:
     """The method that the loop runs: each step's trees are a function of (seed, step)."""
 
     def __init__(
-        self, base: SharedBase, phases: Sequence[Phase], *, tokens_a_step: int, token_budget: int, seed: int,
-        validate_every: int, validation_worlds: int = 48, dtype: torch.dtype = torch.bfloat16,
+        self,
+        base: SharedBase,
+        phases: Sequence[Phase],
+        *,
+        tokens_a_step: int,
+        token_budget: int,
+        seed: int,
+        validate_every: int,
+        validation_worlds: int = 48,
+        dtype: torch.dtype = torch.bfloat16,
     ) -> None:
         self.base, self.phases, self.seed = base, phases, seed
         self.tokens_a_step, self.token_budget = tokens_a_step, token_budget
@@ -203,7 +218,12 @@ def _all_likeliest(base: SharedBase, trees: Sequence[Tree], dtype: torch.dtype) 
             scored = score_trees(base, None, trees[start : start + 8], logps=False)
             likeliest_N = torch.nn.functional.linear(scored.states_ND, *base.output_weight()).argmax(-1)
         targets_N = torch.tensor(
-            [token for tree in trees[start : start + 8] for i, a in enumerate(tree.answers) for token in a[tree.skipped(i) :]]
+            [
+                token
+                for tree in trees[start : start + 8]
+                for i, a in enumerate(tree.answers)
+                for token in a[tree.skipped(i) :]
+            ]
         )
         missed_A = torch.zeros(scored.num_answers).index_add_(
             0, scored.segments_N.cpu(), (likeliest_N.cpu() != targets_N).float()

@@ -127,7 +127,11 @@ def _entity(rng: random.Random) -> str:
     if shape < 0.55:
         return _name(rng, 2, 3) + (" " if rng.random() < 0.5 else "") + ending
     if shape < 0.8:
-        return f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)} {ending}" if rng.random() < 0.5 else f"{rng.choice(MODIFIERS)} {ending}"
+        return (
+            f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)} {ending}"
+            if rng.random() < 0.5
+            else f"{rng.choice(MODIFIERS)} {ending}"
+        )
     return f"{rng.choice(NOUNS)}{ending}" if rng.random() < 0.5 else f"{_name(rng, 2, 3)} {rng.choice(NOUNS)} {ending}"
 
 
@@ -248,5 +252,3 @@ def _unanswerable(
 def random_string(rng: random.Random, vocabulary: Sequence[int], length: int) -> list[int]:
     """Random token ids, to be repeated: copying is learned first."""
     return [rng.choice(vocabulary) for _ in range(length)]
-
-

@@ -24,7 +24,7 @@ def claims(answer: str) -> list[Claim]:
     `"값은 3이다. [2] 또 있다. [1][3]"` gives two claims citing (2,) and (1, 3).
     """
     # A mark after the full stop belongs to the sentence before it: move it inside, then split.
-    inside = re.sub(r"([.!?。…])((?:\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+)", r"\2\1", answer)
+    inside = re.sub(r"([.!?。…][\"'”’)]?)((?:\s*\[\d{1,3}(?:\s*,\s*\d{1,3})*\])+)", r"\2\1", answer)
     found = []
     for sentence in sentences_of(inside):
         numbers = [int(n) for mark in _MARK.findall(sentence) for n in mark.split(",")]

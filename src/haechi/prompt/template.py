@@ -45,8 +45,8 @@ class Template:
         """The passages as (title, text), numbered from 1; ends with a line break."""
         lines = [self.instruction] if self.instruction else []
         for number, (title, text) in enumerate(passages, start=1):
-            # A footnote mark of the source must not pass for one of ours.
-            text = _MARK_IN_SOURCE.sub(r"(\1)", text)
+            # A footnote mark of the source must not pass for one of ours, nor a title's second line for a passage.
+            title, text = (_MARK_IN_SOURCE.sub(r"(\1)", words) for words in (" ".join(title.split()), text))
             sentences = " ".join(f"{sentence} [{number}]" for sentence in sentences_of(text))
             lines.append(f"[{number}] {title}: {sentences}" if title else f"[{number}] {sentences}")
         return "\n".join(lines) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from haechi.errors import ModelError
 from haechi.prompt.template import Template
@@ -40,23 +40,32 @@ class Codec:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, name: str = "tokenizer") -> None:
         if tokenizer.eos_token_id is None:
-            raise ModelError(f"{name}: the tokenizer has no end-of-sequence token, so answers could never end. "
-                             "Fix: set eos_token in its tokenizer_config.json.")
-        self.tokenizer = tokenizer
-        self.eos = int(tokenizer.eos_token_id)
-        self.pad = int(tokenizer.pad_token_id) if tokenizer.pad_token_id is not None else self.eos
-        self.bos = [int(tokenizer.bos_token_id)] if tokenizer.bos_token_id is not None else []
+            raise ModelError(
+                f"{name}: the tokenizer has no end-of-sequence token, so answers could never end. "
+                "Fix: set eos_token in its tokenizer_config.json."
+            )
+        # Transformers types a tokenizer's attributes as anything that any of its settings may be.
+        self.tokenizer = cast("Any", tokenizer)
+        self.eos = int(self.tokenizer.eos_token_id)
+        self.pad = int(self.tokenizer.pad_token_id) if self.tokenizer.pad_token_id is not None else self.eos
+        self.bos = [int(self.tokenizer.bos_token_id)] if self.tokenizer.bos_token_id is not None else []
 
     @cached_property
     def _control_strings(self) -> tuple[str, ...]:
-        added = {str(token) for token in self.tokenizer.get_added_vocab()} | set(self.tokenizer.all_special_tokens)
+        # An added token of one character that is not special (an emoji, a rare letter) is text.
+        added = {token for token in self.tokenizer.get_added_vocab() if len(token) > 1}
+        added |= set(self.tokenizer.all_special_tokens)
         return tuple(sorted((token for token in added if token.strip()), key=len, reverse=True))
 
     def neutralise(self, text: str) -> str:
-        """Breaks every control string that occurs in a text by a word joiner after its first character."""
+        """Breaks every control string that occurs in a text by a word joiner after its first character.
+
+        A control string of a single character cannot be broken and becomes a word joiner.
+        """
         for control in self._control_strings:
             if control in text:
-                text = text.replace(control, control[0] + _WORD_JOINER + control[1:])
+                broken = control[0] + _WORD_JOINER + control[1:] if len(control) > 1 else _WORD_JOINER
+                text = text.replace(control, broken)
         return text
 
     def encode(self, text: str) -> list[int]:
@@ -65,7 +74,11 @@ class Codec:
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """`encode` of many texts at once, which is much faster."""
-        return self.tokenizer([self.neutralise(text) for text in texts], add_special_tokens=False)["input_ids"] if texts else []
+        return (
+            self.tokenizer([self.neutralise(text) for text in texts], add_special_tokens=False)["input_ids"]
+            if texts
+            else []
+        )
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of an answer, up to its end-of-sequence token."""
@@ -91,8 +104,10 @@ class Codec:
             ids = self.context(template, [(p.title, p.text) for p in passages[:kept]]) + ask
             if max_tokens is None or len(ids) <= max_tokens:
                 return PromptTokens(ids, len(passages) - kept)
-        raise ModelError(f"a question of {len(ask)} tokens does not fit a prompt of {max_tokens}: “{question[:60]}…”. "
-                         "Fix: raise prompt.max_prompt_tokens or shorten the question.")
+        raise ModelError(
+            f"a question of {len(ask)} tokens does not fit a prompt of {max_tokens}: “{question[:60]}…”. "
+            "Fix: raise prompt.max_prompt_tokens or shorten the question."
+        )
 
     def answer(self, text: str) -> list[int]:
         """An answer to learn: a space, the words, the end-of-sequence token."""

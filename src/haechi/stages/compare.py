@@ -49,8 +49,10 @@ def run(task: Task) -> dict[str, Any]:
     settings = task.recipe.compare
     pairs = list(_from_file(task) if settings.source == "file" else _simulated(task))
     if not any(not pair.held_out for pair in pairs) or not any(pair.held_out for pair in pairs):
-        raise StageError(f"{len(pairs)} comparisons are too few to train on some and measure on others. "
-                         "Fix: more questions, more sample.samples, or a higher sample.temperature.")
+        raise StageError(
+            f"{len(pairs)} comparisons are too few to train on some and measure on others. "
+            "Fix: more questions, more sample.samples, or a higher sample.temperature."
+        )
     write_jsonl(task.folder / "pairs.jsonl", [_row(pair) for pair in pairs])
     by_kind: dict[str, int] = {}
     for pair in pairs:
@@ -84,17 +86,21 @@ def _simulated(task: Task) -> Iterator[Compared]:
                 found += [
                     judged
                     for worse in spoilt[:count]
-                    if (judged := compare(asked, target, worse, words, error_rate=settings.error_rate, seed=settings.seed))
+                    if (
+                        judged := compare(
+                            asked, target, worse, words, error_rate=settings.error_rate, seed=settings.seed
+                        )
+                    )
                 ]
             for judged in found:
-                yield Compared(
-                    case, judged.chosen, judged.rejected, judged.kind, part == "validation", judged.flipped
-                )
+                yield Compared(case, judged.chosen, judged.rejected, judged.kind, part == "validation", judged.flipped)
         task.progress.update(PARTS.index(part) + 1, len(PARTS))
 
 
 def _among(asked: Asked, answers: Sequence[str], words: Template, error_rate: float, seed: int) -> Iterator[Judged]:
-    distinct = sorted(set(answers), key=lambda text: hashlib.sha256(f"{seed}:{asked.question.id}:{text}".encode()).digest())
+    distinct = sorted(
+        set(answers), key=lambda text: hashlib.sha256(f"{seed}:{asked.question.id}:{text}".encode()).digest()
+    )
     for a, b in combinations(distinct, 2):
         if judged := compare(asked, a, b, words, error_rate=error_rate, seed=seed):
             yield judged

@@ -35,7 +35,13 @@ def run(task: Task) -> dict[str, Any]:
         kind=settings.loss,
         label_smoothing=settings.label_smoothing,
     )
-    train(learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "accuracy", "margin"))
+    train(
+        learner,
+        role.parameters(),
+        loop_settings(settings, steps),
+        task.folder,
+        hooks(task, "loss", "accuracy", "margin"),
+    )
     save_role(role.freeze(), base, task.folder)
     write_samples(task, base, role, load_cases(task, "validation")[:8])
     return {"trained_parameters": role.num_trained, "pairs": len(pairs)}

@@ -48,8 +48,9 @@ def run(task: Task) -> dict[str, Any]:
         shutil.rmtree(building)
         raise ModelError(
             f"{task.folder}: the merged model differs from base and adapter: log-probabilities by up to "
-            f"{agreement.largest_difference:.2g} (allowed {recipe.merge.tolerance:g}), {agreement.identical_answers} of "
-            f"{agreement.answers} greedy answers identical. Fix: base.dtype: float32, or a higher merge.tolerance."
+            f"{agreement.largest_difference:.2g} (allowed {recipe.merge.tolerance:g}), "
+            f"{agreement.identical_answers} of {agreement.answers} greedy answers identical. "
+            "Fix: base.dtype: float32, or a higher merge.tolerance."
         )
     final = task.folder / "model"
     shutil.rmtree(final, ignore_errors=True)

@@ -12,29 +12,29 @@ from haechi.engine.forward import answer_scores
 from haechi.engine.trees import Tree, micro_batches
 from haechi.methods.reward import Normalisation
 from haechi.models.base import SharedBase
-from haechi.models.load import load_base
+from haechi.models.load import Dtype, Quantise, load_base
 from haechi.models.roles import Role, Trainable
 from haechi.models.saved import load_role
 from haechi.pipeline.task import Task
-from haechi.recipe import Base
 from haechi.recipe import Trainable as TrainableSettings
 
 
 def base_of(task: Task) -> SharedBase:
     """The run's base, loaded once a process, with the run's number of threads."""
     torch.set_num_threads(task.threads)
+    settings = task.recipe.base
     known = _load.cache_info().currsize
-    base = _load(task.recipe.base)
+    base = _load(settings.name_or_path, settings.revision, settings.dtype, settings.quantise)
     if not known and not base.shared_forward:
-        task.progress.note(f"{base.name}: prompts cannot be shared exactly on this architecture; the plain path is used")
+        task.progress.note(
+            f"{base.name}: prompts cannot be shared exactly on this architecture; the plain path is used"
+        )
     return base
 
 
 @lru_cache(maxsize=1)
-def _load(settings: Base) -> SharedBase:
-    return load_base(
-        settings.name_or_path, revision=settings.revision, dtype=settings.dtype, quantise=settings.quantise
-    )
+def _load(name: str, revision: str | None, dtype: Dtype, quantise: Quantise) -> SharedBase:
+    return load_base(name, revision=revision, dtype=dtype, quantise=quantise)
 
 
 def trainable(settings: TrainableSettings) -> Trainable:
@@ -65,5 +65,3 @@ class RewardModel:
         trees = [Tree(prompt, group) for prompt, group in zip(prompts, answers, strict=True)]
         scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
         return self.normalisation.apply(scores_A)
-
-

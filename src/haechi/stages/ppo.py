@@ -116,7 +116,7 @@ def _controller(settings: Ppo) -> FixedKL | AdaptiveKL:
 
 
 def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[Case]) -> Validation:
-    """Greedy answers to the validation questions: what they earn, whether they are right, how far they are from SFT's."""
+    """Greedy answers to the validation questions: what they earn, whether they are right, and the KL to SFT."""
     recipe, words = task.recipe, words_of(task.recipe)
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     earned = Earned(base, cases, prompts, learned, recipe.ppo.rewards, words)
@@ -126,12 +126,16 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
         answers = sample(base, policy, prompts, sampling)
         total, _ = earned(range(len(cases)), answers)
         right = [
-            score_answer(case.question, case.context.passages, case.context.gold_numbers, base.codec.decode(group[0].ids), words)
+            score_answer(
+                case.question, case.context.passages, case.context.gold_numbers, base.codec.decode(group[0].ids), words
+            )
             for case, group in zip(cases, answers, strict=True)
         ]
         return {
             "reward": float(total.mean()),
-            "kl": divergence(base, policy, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget),
+            "kl": divergence(
+                base, policy, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
+            ),
             "correct": sum(score.correct for score in right) / len(right),
         }
 

@@ -64,7 +64,7 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "loss", "longest_string", "validation/seen_exact", "validation/unseen_exact"),
     )
-    model.to(torch.bfloat16)
+    base.model.bfloat16()
     model.save_pretrained(task.folder / "model", safe_serialization=True)
     base.codec.save(task.folder / "model")
     measured = validate(base, template("ko", instructed=False), 100, task.seed + 1)

@@ -73,12 +73,13 @@ def _notes(task: Task) -> list[str]:
         notes.append(
             f"답을 비교한 것은 사람이 아니라 정답을 아는 모의 평가자입니다. 비교의 {rate}에서 일부러 틀리게 골랐습니다."
             if korean
-            else f"No person compared the answers: a simulated annotator who knows the gold answers did, and erred in {rate}."
+            else f"No person compared the answers: a simulated annotator who knows the gold did, and erred in {rate}."
         )
     else:
         notes.append("답의 비교는 파일에서 읽었습니다." if korean else "The comparisons were read from a file.")
     notes.append(
-        "모든 시스템은 같은 문서 조각을 보고 답했습니다. best-of-n만 표본 추출을 쓰고, 나머지는 가장 그럴듯한 답 하나를 냅니다."
+        "모든 시스템은 같은 문서 조각을 보고 답했습니다. "
+        "best-of-n만 여러 답에서 고르고, 나머지는 가장 그럴듯한 답을 냅니다."
         if korean
         else "Every system read the same passages. Only best-of-n samples; the others give their likeliest answer."
     )

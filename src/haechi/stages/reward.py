@@ -87,7 +87,10 @@ def _normalisation(task: Task, base: SharedBase, role: Role, token_budget: int) 
     words = words_of(task.recipe)
     sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
     trees = [
-        Tree(prompt_of(case, base.codec, words, task.recipe), [base.codec.answer(text) for text in sampled[case.question.id]])
+        Tree(
+            prompt_of(case, base.codec, words, task.recipe),
+            [base.codec.answer(text) for text in sampled[case.question.id]],
+        )
         for case in load_cases(task, "train")
     ]
     return normalisation(answer_scores(base, role, trees, micro_batches(trees, token_budget)))

@@ -29,8 +29,9 @@ def run(task: Task) -> dict[str, Any]:
     base = base_of(task)
     trees = supervised_trees(task, base, _chosen(task, load_cases(task, "train")))
     if not trees:
-        raise StageError("no training question has a written answer, so SFT has nothing to learn. "
-                         "Fix: give questions an `answer`.")
+        raise StageError(
+            "no training question has a written answer, so SFT has nothing to learn. Fix: give questions an `answer`."
+        )
     validation_cases = load_cases(task, "validation")
     role = Role(base, trainable(settings.trainable), seed=task.seed)
     steps = steps_for(len(trees), settings.batch_size, settings.epochs)
@@ -44,7 +45,9 @@ def run(task: Task) -> dict[str, Any]:
         validation=supervised_trees(task, base, validation_cases),
         validate_every=max(steps // 8, 1),
     )
-    train(learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "validation/loss"))
+    train(
+        learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "validation/loss")
+    )
     save_role(role.freeze(), base, task.folder)
     write_samples(task, base, role, validation_cases[:_SHOWN_SAMPLES])
     return {
@@ -96,7 +99,9 @@ def write_samples(task: Task, base: SharedBase, role: Role, cases: list[Case]) -
 
 
 def _chosen(task: Task, cases: list[Case]) -> list[Case]:
-    """The recipe's number of SFT examples, drawn once for all."""
+    """The recipe's SFT examples, drawn once for all."""
+    if not task.recipe.sft.abstentions:
+        cases = [case for case in cases if not case.should_abstain]
     limit = task.recipe.questions.sft_examples
     if limit is None or limit >= len(cases):
         return cases

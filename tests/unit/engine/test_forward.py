@@ -35,7 +35,9 @@ def models_own(base: SharedBase, role: Role | None, trees: Sequence[Tree], tempe
 def gradients(role: Role, loss: Tensor) -> dict[str, Tensor]:
     parameters = role.parameters()
     found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
-    return {name: torch.zeros_like(w) if g is None else g for (name, w), g in zip(parameters.items(), found, strict=True)}
+    return {
+        name: torch.zeros_like(w) if g is None else g for (name, w), g in zip(parameters.items(), found, strict=True)
+    }
 
 
 def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
@@ -43,7 +45,9 @@ def assert_same(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> None:
     largest = max(float(gradient.abs().max()) for gradient in theirs.values())
     assert largest > 1e-3, "the comparison would hold for gradients of zero"
     for name, gradient in ours.items():
-        torch.testing.assert_close(gradient, theirs[name], rtol=1e-3, atol=2e-5 * max(largest, 1.0), msg=lambda m, n=name: f"{n}: {m}")
+        torch.testing.assert_close(
+            gradient, theirs[name], rtol=1e-3, atol=2e-5 * max(largest, 1.0), msg=lambda m, n=name: f"{n}: {m}"
+        )
 
 
 @pytest.mark.parametrize("trainable", KINDS[:3], ids=lambda t: t.kind)
@@ -59,7 +63,9 @@ def test_shared_equals_plain_in_value_and_gradient(
     assert_same(gradients(role, scored.logps_N @ mix), gradients(role, own @ mix))
 
 
-def test_the_role_matters(base: SharedBase, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]) -> None:
+def test_the_role_matters(
+    base: SharedBase, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]
+) -> None:
     trees = draw_trees(SHAPES)
     for trainable in KINDS[:3]:
         worn = score_trees(base, disturb(Role(base, trainable)), trees).logps_N
@@ -71,22 +77,28 @@ def test_the_role_matters(base: SharedBase, disturb: Callable[..., Role], draw_t
 def test_trunk_changes_neither_value_nor_gradient_at_any_layer(
     base: SharedBase, kind: str, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]
 ) -> None:
-    """The trunk ends at each layer in turn, below a role that changes what is above; a LoRA parent lies under all of it."""
+    """The trunk ends at each layer in turn, below a role that changes what is above; at times over a LoRA parent."""
     trees = draw_trees(SHAPES)
     parent = disturb(Role(base, Trainable("lora", rank=2)), seed=1) if kind == "lora" else None
     for stop in range(base.num_layers + 1):
         above = base.num_layers - stop
-        role = disturb(Role(base, Trainable("top_layers", layers=above) if above else Trainable("head"), parent, head_outputs=1))
+        role = disturb(
+            Role(base, Trainable("top_layers", layers=above) if above else Trainable("head"), parent, head_outputs=1)
+        )
         assert role.first_layer == stop
         if kind == "head":  # a head alone may read from a trunk that ends anywhere
             role = disturb(Role(base, Trainable("head"), head_outputs=1))
         head = role.head
         assert head is not None
 
-        def outcome(trunk: TrunkCache | None, role: Role = role, head: torch.nn.Linear = head) -> tuple[Tensor, dict[str, Tensor]]:
+        def outcome(
+            trunk: TrunkCache | None, role: Role = role, head: torch.nn.Linear = head
+        ) -> tuple[Tensor, dict[str, Tensor]]:
             scored = score_trees(base, role, trees, trunk=trunk)
             values = head(scored.states_ND).squeeze(-1)
-            return torch.stack([scored.logps_N, values]).detach(), gradients(role, scored.logps_N.sum() + values.sum() + head(scored.last_AD).sum())
+            return torch.stack([scored.logps_N, values]).detach(), gradients(
+                role, scored.logps_N.sum() + values.sum() + head(scored.last_AD).sum()
+            )
 
         trunk = TrunkCache(stop)
         without, wanted = outcome(None)
@@ -158,7 +170,10 @@ def test_answers_come_back_in_the_order_of_the_trees(
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
         scores = answer_scores(base, role, trees, micro_batches(trees, budget))
         with torch.no_grad(), base.wearing(role):
-            last = [base.body(input_ids=torch.tensor([[*t.prompt, *t.answers[0]]])).last_hidden_state[0, -1] for t in unshared(trees)]
+            last = [
+                base.body(input_ids=torch.tensor([[*t.prompt, *t.answers[0]]])).last_hidden_state[0, -1]
+                for t in unshared(trees)
+            ]
             torch.testing.assert_close(scores, role.head(torch.stack(last)).squeeze(-1), rtol=1e-4, atol=1e-4)
 
 
@@ -167,7 +182,7 @@ def test_a_sliding_window_is_found_and_computed_plainly(
 ) -> None:
     base = load_architecture("mistral")
     assert base.shared_forward is False
-    trees = draw_trees(SHAPES + ((20, (5, 4)),))
+    trees = draw_trees((*SHAPES, (20, (5, 4))))
     role = disturb(Role(base, Trainable("top_layers", layers=1)))
     trunk = TrunkCache(role.first_layer)
     own = torch.cat(models_own(base, role, trees))
@@ -181,7 +196,9 @@ def test_a_sliding_window_is_found_and_computed_plainly(
     assert float((score_trees(base, role, trees).logps_N - own).detach().abs().max()) > 1e-2
 
 
-def test_check_forward_tells_the_difference_and_refuses_what_it_cannot_explain(make_model: Callable[[str], Any], llama: SharedBase) -> None:
+def test_check_forward_tells_the_difference_and_refuses_what_it_cannot_explain(
+    make_model: Callable[[str], Any], llama: SharedBase
+) -> None:
     assert check_forward(llama) < 1e-4
     assert llama.shared_forward
 

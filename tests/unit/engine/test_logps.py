@@ -32,7 +32,9 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
     def gradients(chunked: bool) -> list[torch.Tensor]:
         leaves = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
         if chunked:
-            logps, entropy = answer_logps(leaves[0], targets, leaves[1], bias, temperature=0.7, entropy=True, chunk=chunk)
+            logps, entropy = answer_logps(
+                leaves[0], targets, leaves[1], bias, temperature=0.7, entropy=True, chunk=chunk
+            )
             assert entropy is not None
         else:
             every = ((leaves[0] @ leaves[1].T + bias) / 0.7).log_softmax(-1)
@@ -45,5 +47,7 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
 
 
 def test_nothing_to_learn() -> None:
-    logps, entropy = answer_logps(torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy=True)
+    logps, entropy = answer_logps(
+        torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy=True
+    )
     assert logps.shape == (0,) and entropy is not None and entropy.shape == (0,)

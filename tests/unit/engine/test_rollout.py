@@ -33,7 +33,9 @@ def ending(base: SharedBase, draw_trees: Draw, monkeypatch: pytest.MonkeyPatch, 
     return ending_role(base, prompts_of(draw_trees), monkeypatch, disturb)
 
 
-def ending_role(base: SharedBase, prompts: Sequence[Sequence[int]], monkeypatch: pytest.MonkeyPatch, disturb: Disturb) -> Role:
+def ending_role(
+    base: SharedBase, prompts: Sequence[Sequence[int]], monkeypatch: pytest.MonkeyPatch, disturb: Disturb
+) -> Role:
     """Makes a token that several answers say, some early and some late, the one that ends an answer."""
     role = disturb(Role(base, Trainable("lora", rank=3, alpha=12.0)))
     answers = list(itertools.chain(*sample(base, role, prompts, HALF, samples=5, seed=1)))
@@ -46,7 +48,13 @@ def ending_role(base: SharedBase, prompts: Sequence[Sequence[int]], monkeypatch:
     return role
 
 
-def check_against_training(base: SharedBase, role: Role | None, prompts: Sequence[Sequence[int]], answers: list[list[Answer]], temperature: float) -> float:
+def check_against_training(
+    base: SharedBase,
+    role: Role | None,
+    prompts: Sequence[Sequence[int]],
+    answers: list[list[Answer]],
+    temperature: float,
+) -> float:
     trees = [Tree(prompt, [answer.ids for answer in group]) for prompt, group in zip(prompts, answers, strict=True)]
     trained = token_logps(base, role, trees, micro_batches(trees, 10_000), temperature=temperature)
     flat = list(itertools.chain(*answers))
@@ -67,9 +75,18 @@ def test_probabilities_are_those_of_training(base: SharedBase, ending: Role, dra
     assert check_against_training(base, ending, prompts, answers, 0.5) < 1e-4
 
 
-@pytest.mark.parametrize("settings", [Sampling(temperature=0, max_new_tokens=6), Sampling(temperature=1.3, top_k=5, max_new_tokens=6), Sampling(top_p=0.6, max_new_tokens=6)])
-def test_probabilities_are_those_of_training_however_drawn(base: SharedBase, settings: Sampling, draw_trees: Draw) -> None:
-    """What is recorded is the model's own probability, before top-k and top-p; at temperature 0 that at temperature 1."""
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Sampling(temperature=0, max_new_tokens=6),
+        Sampling(temperature=1.3, top_k=5, max_new_tokens=6),
+        Sampling(top_p=0.6, max_new_tokens=6),
+    ],
+)
+def test_probabilities_are_those_of_training_however_drawn(
+    base: SharedBase, settings: Sampling, draw_trees: Draw
+) -> None:
+    """Recorded is the model's own probability, before top-k and top-p; at temperature 0 that at temperature 1."""
     prompts = prompts_of(draw_trees)
     answers = sample(base, None, prompts, settings, samples=2)
     assert check_against_training(base, None, prompts, answers, settings.temperature or 1.0) < 1e-4
@@ -105,7 +122,15 @@ def test_neighbours_and_grouping_change_no_answer(base: SharedBase, ending: Role
 def test_samples_of_one_prompt_differ_and_progress_is_told(llama: SharedBase, draw_trees: Draw) -> None:
     told: list[tuple[int, int]] = []
     prompts = prompts_of(draw_trees, (4, 4, 4))
-    answers = sample(llama, None, prompts, Sampling(max_new_tokens=4), samples=6, token_budget=50, progress=lambda done, total: told.append((done, total)))
+    answers = sample(
+        llama,
+        None,
+        prompts,
+        Sampling(max_new_tokens=4),
+        samples=6,
+        token_budget=50,
+        progress=lambda done, total: told.append((done, total)),
+    )
     assert told == [(1, 3), (2, 3), (3, 3)]
     assert all(len({tuple(answer.ids) for answer in group}) == 6 for group in answers)
 
@@ -117,7 +142,9 @@ def test_a_sliding_window_is_sampled_with_its_window(
     prompts = prompts_of(draw_trees, (20, 5, 30, 5))
     role = ending_role(base, prompts, monkeypatch, disturb)
     told: list[tuple[int, int]] = []
-    answers = sample(base, role, prompts, HALF, samples=5, seed=1, progress=lambda done, total: told.append((done, total)))
+    answers = sample(
+        base, role, prompts, HALF, samples=5, seed=1, progress=lambda done, total: told.append((done, total))
+    )
     assert told == [(2, 4), (3, 4), (4, 4)]
     assert len({len(answer.ids) for answer in itertools.chain(*answers)}) >= 3
     assert check_against_training(base, role, prompts, answers, 0.5) < 1e-4

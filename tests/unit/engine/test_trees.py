@@ -64,7 +64,10 @@ def test_unshared_keeps_order_and_skips() -> None:
 def test_every_place_sees_its_prompt_and_its_own_past_only(shapes: list[tuple[int, list[int]]]) -> None:
     """Each place's visible places, read in order, spell the tokens of its own prompt and answer up to itself."""
     fresh = iter(range(1, 10_000))
-    trees = [Tree([next(fresh) for _ in range(p)], [[next(fresh) for _ in range(a)] for a in answers]) for p, answers in shapes]
+    trees = [
+        Tree([next(fresh) for _ in range(p)], [[next(fresh) for _ in range(a)] for a in answers])
+        for p, answers in shapes
+    ]
     packed = pack(trees)
     length = packed.tokens_BT.shape[1]
     assert length == max(tree.num_tokens for tree in trees)

@@ -19,7 +19,9 @@ from haechi.learners.pairs import Pair
 def update_of() -> Callable[..., tuple[float, dict[str, Tensor], dict[str, float]]]:
     """Loss, gradients and metrics of the first update of a step, accumulated over its micro-batches; and how many."""
 
-    def update(method: Method, parameters: dict[str, nn.Parameter], step: int = 0) -> tuple[float, dict[str, Tensor], dict[str, float]]:
+    def update(
+        method: Method, parameters: dict[str, nn.Parameter], step: int = 0
+    ) -> tuple[float, dict[str, Tensor], dict[str, float]]:
         micros: Sequence[Any] = next(iter(method.updates(step)))
         total, numbers = 0.0, {"micros": float(len(micros))}
         for weight in parameters.values():
@@ -41,7 +43,9 @@ def run(tmp_path: Path) -> Callable[..., list[dict[str, float]]]:
     """Trains for some steps and gives the rows of metrics."""
     import json
 
-    def go(method: Method, parameters: dict[str, nn.Parameter], steps: int, rate: float = 1e-2, **settings: Any) -> list[dict[str, float]]:
+    def go(
+        method: Method, parameters: dict[str, nn.Parameter], steps: int, rate: float = 1e-2, **settings: Any
+    ) -> list[dict[str, float]]:
         folder = tmp_path / "run"
         folder.mkdir(exist_ok=True)
         train(method, parameters, LoopSettings(steps=steps, learning_rate=rate, **settings), folder)
@@ -59,7 +63,9 @@ def answers(draw_trees: Callable[..., list[Tree]]) -> list[Tree]:
 @pytest.fixture(scope="session")
 def pairs(draw_trees: Callable[..., list[Tree]]) -> list[Pair]:
     """Eight pairs of different lengths, margins and weights."""
-    trees = draw_trees(((5, (4, 2)), (9, (2, 3)), (3, (6, 1)), (7, (1, 4)), (4, (3, 3)), (8, (5, 2)), (6, (2, 6)), (2, (7, 3))))
+    trees = draw_trees(
+        ((5, (4, 2)), (9, (2, 3)), (3, (6, 1)), (7, (1, 4)), (4, (3, 3)), (8, (5, 2)), (6, (2, 6)), (2, (7, 3)))
+    )
     return [Pair(tree, margin=0.1 * i, weight=0.5 + 0.25 * i) for i, tree in enumerate(trees)]
 
 
@@ -67,12 +73,17 @@ def pairs(draw_trees: Callable[..., list[Tree]]) -> list[Pair]:
 def assert_same_update() -> Callable[..., None]:
     """Two updates are one: loss, every gradient, every metric."""
 
-    def same(ours: tuple[float, dict[str, Tensor], dict[str, float]], theirs: tuple[float, dict[str, Tensor], dict[str, float]]) -> None:
+    def same(
+        ours: tuple[float, dict[str, Tensor], dict[str, float]],
+        theirs: tuple[float, dict[str, Tensor], dict[str, float]],
+    ) -> None:
         assert ours[0] == pytest.approx(theirs[0], rel=1e-4, abs=1e-6)
         largest = max(float(gradient.abs().max()) for gradient in theirs[1].values())
         assert largest > 1e-4
         for name, gradient in ours[1].items():
-            torch.testing.assert_close(gradient, theirs[1][name], rtol=1e-3, atol=1e-4 * largest, msg=lambda m, n=name: f"{n}: {m}")
+            torch.testing.assert_close(
+                gradient, theirs[1][name], rtol=1e-3, atol=1e-4 * largest, msg=lambda m, n=name: f"{n}: {m}"
+            )
         assert ours[2].keys() == theirs[2].keys()
         for name in ours[2].keys() - {"micros"}:
             assert ours[2][name] == pytest.approx(theirs[2][name], rel=1e-3, abs=1e-5), name

@@ -27,7 +27,10 @@ def test_reward_update_is_the_same_however_it_is_cut(
     base: SharedBase, pairs: list[Pair], update_of: Callable, assert_same_update: Callable, disturb: Callable[..., Role]
 ) -> None:
     role = disturb(Role(base, LORA, head_outputs=1))
-    whole, single = (update_of(reward(base, role, pairs, budget, use_margin=True, centring=0.01), role.parameters()) for budget in (10_000, 1))
+    whole, single = (
+        update_of(reward(base, role, pairs, budget, use_margin=True, centring=0.01), role.parameters())
+        for budget in (10_000, 1)
+    )
     assert (whole[2]["micros"], single[2]["micros"]) == (1, 8)
     assert_same_update(single, whole)
     assert whole[2]["margin"] != 0
@@ -38,12 +41,16 @@ def test_dpo_update_is_the_same_however_it_is_cut(
 ) -> None:
     parent = disturb(Role(base, LORA), 1)
     role = disturb(Role(base, Trainable("top_layers", layers=1), parent), 2)
-    whole, single = (update_of(dpo(base, role, pairs, budget, label_smoothing=0.1), role.parameters()) for budget in (10_000, 1))
+    whole, single = (
+        update_of(dpo(base, role, pairs, budget, label_smoothing=0.1), role.parameters()) for budget in (10_000, 1)
+    )
     assert (whole[2]["micros"], single[2]["micros"]) == (1, 8)
     assert_same_update(single, whole)
 
 
-def test_reward_loss_by_hand(llama: SharedBase, pairs: list[Pair], update_of: Callable, disturb: Callable[..., Role]) -> None:
+def test_reward_loss_by_hand(
+    llama: SharedBase, pairs: list[Pair], update_of: Callable, disturb: Callable[..., Role]
+) -> None:
     """Weighted mean of -log σ(r_chosen - r_rejected - margin), with scores from plain forward passes."""
     role = disturb(Role(llama, LORA, head_outputs=1))
     assert role.head is not None
@@ -51,15 +58,23 @@ def test_reward_loss_by_hand(llama: SharedBase, pairs: list[Pair], update_of: Ca
     with torch.no_grad(), llama.wearing(role):
         for pair in pairs:
             scores = [
-                float(role.head(llama.body(input_ids=torch.tensor([[*pair.tree.prompt, *answer]])).last_hidden_state[0, -1]))
+                float(
+                    role.head(
+                        llama.body(input_ids=torch.tensor([[*pair.tree.prompt, *answer]])).last_hidden_state[0, -1]
+                    )
+                )
                 for answer in pair.tree.answers
             ]
             total -= pair.weight * float(logsigmoid(torch.tensor(scores[0] - scores[1] - pair.margin)))
     expected = total / sum(pair.weight for pair in pairs)
-    assert update_of(reward(llama, role, pairs, 40, use_margin=True), role.parameters())[0] == pytest.approx(expected, rel=1e-4)
+    assert update_of(reward(llama, role, pairs, 40, use_margin=True), role.parameters())[0] == pytest.approx(
+        expected, rel=1e-4
+    )
 
 
-def test_dpo_starts_at_log_two_against_its_parent(base: SharedBase, pairs: list[Pair], update_of: Callable, disturb: Callable[..., Role]) -> None:
+def test_dpo_starts_at_log_two_against_its_parent(
+    base: SharedBase, pairs: list[Pair], update_of: Callable, disturb: Callable[..., Role]
+) -> None:
     parent = disturb(Role(base, LORA), 1)
     role = Role(base, LORA, parent, seed=2)
     loss, _, numbers = update_of(dpo(base, role, pairs, 40), role.parameters())
@@ -67,7 +82,9 @@ def test_dpo_starts_at_log_two_against_its_parent(base: SharedBase, pairs: list[
     assert numbers["margin"] == pytest.approx(0, abs=1e-4)
 
 
-@pytest.mark.parametrize("trainable", [LORA, Trainable("top_layers", layers=1), Trainable("full")], ids=lambda t: t.kind)
+@pytest.mark.parametrize(
+    "trainable", [LORA, Trainable("top_layers", layers=1), Trainable("full")], ids=lambda t: t.kind
+)
 def test_reward_accuracy_rises(llama: SharedBase, pairs: list[Pair], run: Callable, trainable: Trainable) -> None:
     role = Role(llama, trainable, head_outputs=1)
     rows = run(reward(llama, role, pairs, 40, validation=pairs, validate_every=1), role.parameters(), 20)
@@ -84,7 +101,9 @@ def test_a_head_alone_learns_from_the_trunk(llama: SharedBase, pairs: list[Pair]
     assert method.trunk.hits == 8 * 19  # every step but the first reads all states from the cache
 
 
-def test_dpo_margin_rises_and_the_reference_stays(llama: SharedBase, pairs: list[Pair], run: Callable, disturb: Callable[..., Role]) -> None:
+def test_dpo_margin_rises_and_the_reference_stays(
+    llama: SharedBase, pairs: list[Pair], run: Callable, disturb: Callable[..., Role]
+) -> None:
     parent = disturb(Role(llama, LORA), 1).freeze()
     before = {name: weight.clone() for name, weight in parent.state().items()}
     role = Role(llama, LORA, parent, seed=2)

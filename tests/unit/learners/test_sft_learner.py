@@ -15,11 +15,19 @@ from haechi.models.roles import Role, Trainable
 LORA = Trainable("lora", rank=4, alpha=8.0)
 
 
-def learner(base: SharedBase, role: Role, trees: list[Tree], budget: int, batch: int = 8, **more: object) -> SupervisedLearner:
+def learner(
+    base: SharedBase, role: Role, trees: list[Tree], budget: int, batch: int = 8, **more: object
+) -> SupervisedLearner:
     return SupervisedLearner(base, role, trees, batch_size=batch, token_budget=budget, seed=0, **more)  # type: ignore[arg-type]
 
 
-def test_a_batch_of_eight_is_eight_accumulated(base: SharedBase, answers: list[Tree], update_of: Callable, assert_same_update: Callable, disturb: Callable[..., Role]) -> None:
+def test_a_batch_of_eight_is_eight_accumulated(
+    base: SharedBase,
+    answers: list[Tree],
+    update_of: Callable,
+    assert_same_update: Callable,
+    disturb: Callable[..., Role],
+) -> None:
     role = disturb(Role(base, LORA))
     whole = update_of(learner(base, role, answers, 10_000), role.parameters())
     single = update_of(learner(base, role, answers, 1), role.parameters())
@@ -44,7 +52,9 @@ def test_the_loss_is_the_mean_over_answer_tokens(base: SharedBase, answers: list
     assert method.after(1, {}) == {"validation/loss": pytest.approx(total / tokens, rel=1e-4)}
 
 
-@pytest.mark.parametrize("trainable", [LORA, Trainable("top_layers", layers=1), Trainable("full")], ids=lambda t: t.kind)
+@pytest.mark.parametrize(
+    "trainable", [LORA, Trainable("top_layers", layers=1), Trainable("full")], ids=lambda t: t.kind
+)
 def test_the_loss_falls(llama: SharedBase, answers: list[Tree], run: Callable, trainable: Trainable) -> None:
     role = Role(llama, trainable)
     before = {name: weight.clone() for name, weight in llama.model.state_dict().items()}

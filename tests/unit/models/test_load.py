@@ -73,7 +73,11 @@ CANARY = 'import pathlib\npathlib.Path({path!r}).write_text("ran")\n'
 def test_code_in_a_checkpoint_is_refused_and_never_runs(copy_of: FolderOf, tmp_path: Path, file: str) -> None:
     folder, canary = copy_of("llama"), tmp_path / "canary"
     (folder / "modeling_evil.py").write_text(CANARY.format(path=str(canary)), "utf-8")
-    names = {"AutoConfig": "modeling_evil.Config", "AutoModelForCausalLM": "modeling_evil.Model", "AutoTokenizer": ["modeling_evil.T", None]}
+    names = {
+        "AutoConfig": "modeling_evil.Config",
+        "AutoModelForCausalLM": "modeling_evil.Model",
+        "AutoTokenizer": ["modeling_evil.T", None],
+    }
     edit(folder / file, auto_map=names)
     with pytest.raises(ModelError, match=rf"{re.escape(file)}: asks to run Python code .*auto_map.* Fix: "):
         load_base(str(folder), dtype="float32", device="cpu")

@@ -17,7 +17,13 @@ from haechi.models.roles import Role, Trainable
 
 SHAPES = ((11, (4, 2)), (5, (3,)))
 LORA, TOP, FULL = Trainable("lora", rank=3, alpha=12.0), Trainable("top_layers", layers=1), Trainable("full")
-CHAINS = {"lora": [LORA], "top_layers": [TOP], "full": [FULL], "chain": [LORA, TOP, Trainable("lora", rank=1)], "lora on full": [FULL, LORA]}
+CHAINS = {
+    "lora": [LORA],
+    "top_layers": [TOP],
+    "full": [FULL],
+    "chain": [LORA, TOP, Trainable("lora", rank=1)],
+    "lora on full": [FULL, LORA],
+}
 
 
 def grown(base: SharedBase, trainables: list[Trainable], disturb: Callable[..., Role]) -> Role:
@@ -49,7 +55,9 @@ def test_merged_equals_unmerged(
     role = grown(base, CHAINS[name], disturb)
     before = {key: weight.clone() for key, weight in base.model.state_dict().items()}
     model = merged_model(base, role)
-    assert all(torch.equal(weight, before[key]) for key, weight in base.model.state_dict().items()), "the base was changed"
+    assert all(torch.equal(weight, before[key]) for key, weight in base.model.state_dict().items()), (
+        "the base was changed"
+    )
     trees = draw_trees(SHAPES)
     found = agreement(base, role, SharedBase(model, base.codec, "merged"), trees)
     assert found.accepted(1e-4), found
@@ -64,10 +72,14 @@ def test_merged_equals_unmerged(
         expected = base.model(input_ids=ids, use_cache=False).logits
     with torch.no_grad():
         torch.testing.assert_close(loaded(input_ids=ids).logits, expected, rtol=1e-4, atol=1e-4)
-    assert AutoTokenizer.from_pretrained(tmp_path).encode("등대는 어디에 있나요?") == base.codec.tokenizer.encode("등대는 어디에 있나요?")
+    assert AutoTokenizer.from_pretrained(tmp_path).encode("등대는 어디에 있나요?") == base.codec.tokenizer.encode(
+        "등대는 어디에 있나요?"
+    )
 
 
-def test_a_merge_of_another_role_is_not_accepted(base: SharedBase, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]) -> None:
+def test_a_merge_of_another_role_is_not_accepted(
+    base: SharedBase, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]
+) -> None:
     role, other = (disturb(Role(base, LORA), seed) for seed in (1, 2))
     merged = SharedBase(merged_model(base, other), base.codec, "merged")
     found = agreement(base, role, merged, draw_trees(SHAPES))

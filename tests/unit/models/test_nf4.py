@@ -28,8 +28,16 @@ def folder(tokenizer: PreTrainedTokenizerFast, tmp_path_factory: pytest.TempPath
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=3, num_attention_heads=4,
-                         num_key_value_heads=2, initializer_range=0.1, tie_word_embeddings=True)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        initializer_range=0.1,
+        tie_word_embeddings=True,
+    )
     where = tmp_path_factory.mktemp("wide")
     LlamaForCausalLM(config).save_pretrained(where)
     tokenizer.save_pretrained(where)
@@ -92,7 +100,9 @@ def test_lora_learns_and_the_base_stays(four_bit: SharedBase, draw_trees: Callab
     role = Role(four_bit, Trainable("lora", rank=4, alpha=8.0))
     assert len(role.lora_a) == 7 * four_bit.num_layers
     trees = draw_trees(((6, (4, 3)), (3, (5,))))
-    torch.testing.assert_close(score_trees(four_bit, role, trees).logps_N, score_trees(four_bit, None, trees).logps_N, rtol=0, atol=0)
+    torch.testing.assert_close(
+        score_trees(four_bit, role, trees).logps_N, score_trees(four_bit, None, trees).logps_N, rtol=0, atol=0
+    )
     optimizer = torch.optim.AdamW(list(role.parameters().values()), lr=2e-2)
     losses = []
     for _ in range(6):
@@ -107,7 +117,9 @@ def test_lora_learns_and_the_base_stays(four_bit: SharedBase, draw_trees: Callab
 
 def test_what_four_bits_cannot_do_is_explained(four_bit: SharedBase) -> None:
     role = Role(four_bit, Trainable("lora", rank=4))
-    with pytest.raises(ModelError, match=r"4-bit base cannot take the adapter.*Fix: load the base with base\.quantise: none"):
+    with pytest.raises(
+        ModelError, match=r"4-bit base cannot take the adapter.*Fix: load the base with base\.quantise: none"
+    ):
         merged_model(four_bit, role)
     for kind in ("full", "top_layers"):
         with pytest.raises(ModelError, match=r"quantised weights cannot be trained.*Fix: "):

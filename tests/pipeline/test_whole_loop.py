@@ -1,0 +1,203 @@
+"""The whole loop in-process on a tiny base: every stage for real, and what a user can rely on afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from haechi.cli import main
+from haechi.pretrain.saessak import build_model
+from haechi.pretrain.tokenizer import train_tokenizer
+
+PEOPLE = (
+    "오누리",
+    "한보리",
+    "서다온",
+    "윤가람",
+    "백하늘",
+    "남시내",
+    "도라온",
+    "류마루",
+    "강버들",
+    "단비치",
+    "마노을",
+    "초아라",
+)
+PLACES = ("등대", "나루", "성곽", "서고", "시장", "우물", "다리", "종탑", "농장", "학당", "포구", "온실")
+
+
+def write_world(folder: Path) -> None:
+    """Twelve documents of two facts each, and three questions a document, one of them without an answer."""
+    documents = folder / "documents"
+    documents.mkdir()
+    rows: list[dict[str, Any]] = []
+    for number, (place, person) in enumerate(zip(PLACES, PEOPLE, strict=True)):
+        height = f"{11 + 7 * number}미터"
+        keeper, tall = f"푸른 {place}의 지기는 {person}이다.", f"푸른 {place}의 높이는 {height}이다."
+        (documents / f"place-{number:02d}.md").write_text(f"# 푸른 {place}\n\n{keeper} {tall}\n", "utf-8")
+        gold = {"gold_documents": [f"place-{number:02d}"], "topic": f"place-{number:02d}"}
+        rows += [
+            {"id": f"{number}-a", "text": f"푸른 {place}의 지기는 누구인가요?", "answer": f"{person}입니다.",
+             "accepted": [person], "answerable": True, "evidence": keeper, **gold},
+            {"id": f"{number}-b", "text": f"푸른 {place}의 높이는 얼마인가요?", "answer": f"{height}입니다.",
+             "accepted": [height], "answerable": True, "evidence": tall, **gold},
+            {"id": f"{number}-c", "text": f"푸른 {place}의 깃발은 무슨 색인가요?", "answer": "문서에서 답을 찾을 수 없습니다.",
+             "accepted": [], "answerable": False, "gold_documents": [], "evidence": None, "topic": gold["topic"]},
+        ]  # fmt: skip
+    (folder / "questions.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8"
+    )
+
+
+def write_base(folder: Path) -> None:
+    tokenizer = train_tokenizer(["푸른 등대의 지기는 누구인가요? 문서에서 답을 찾을 수 없습니다."] * 3, 2900)
+    model = build_model(tokenizer, layers=2, width=48, heads=4, intermediate=96, seed=0)
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+
+
+RECIPE = """
+name: tiny
+language: ko
+threads: 1
+base: {name_or_path: ./base, dtype: float32}
+prompt: {instructed: false, max_prompt_tokens: 256, max_answer_tokens: 12}
+documents: {paths: ./documents, k: 2, max_chars: 80, min_chars: 5}
+questions: {path: ./questions.jsonl, split: {train: 0.5, validation: 0.25, test: 0.25}, near_duplicate: 1.0}
+sft: {trainable: {kind: full}, epochs: 12, batch_size: 6, learning_rate: 3.0e-3}
+sample: {samples: 2}
+reward: {trainable: {kind: top_layers, layers: 1}, epochs: 6, batch_size: 8, learning_rate: 3.0e-3}
+dpo: {trainable: {kind: lora, rank: 4}, epochs: 1, learning_rate: 1.0e-3}
+ppo: {trainable: {kind: top_layers, layers: 1}, iterations: 6, prompts: 9, samples: 4, epochs: 2, minibatches: 1,
+      learning_rate: 3.0e-3, kl_coefficient: 0.01, evaluate_every: 3, checkpoint_every: 2}
+evaluate: {best_of_n: 2, bootstrap: 200}
+"""
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("loop")
+    write_world(folder)
+    write_base(folder / "base")
+    (folder / "recipe.yaml").write_text(RECIPE, "utf-8")
+    assert main(["run", str(folder / "recipe.yaml"), "--folder", str(folder / "run")]) == 0
+    return folder / "run"
+
+
+def metrics(run: Path, stage: str) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / stage / "metrics.jsonl").read_text("utf-8").splitlines()]
+
+
+def results(run: Path) -> dict[str, Any]:
+    return json.loads((run / "results.json").read_text("utf-8"))
+
+
+def test_results_keep_the_contract(run_folder: Path) -> None:
+    found = results(run_folder)
+    assert found["schema"] == 1
+    assert set(found["systems"]) == {"base", "sft", "best_of_n", "dpo", "ppo"}
+    for metric in ("correct", "citation_precision", "grounded", "bleu", "rouge_l", "chrf", "reward", "length"):
+        number = found["systems"]["ppo"][metric]
+        assert set(number) == {"value", "low", "high", "n"}
+        assert number["low"] <= number["value"] <= number["high"]
+    assert {(c["a"], c["b"]) for c in found["comparisons"]} >= {("ppo", "sft"), ("ppo", "best_of_n")}
+    assert all(c["verdict"] for c in found["comparisons"])
+    assert found["reward_model"]["ceiling"] == 0.9
+    assert found["stages"]["ppo"]["seconds"] > 0
+    assert any("모의 평가자" in note and "10%" in note for note in found["notes"])
+
+
+def test_learning_happens(run_folder: Path) -> None:
+    """Loss falls in SFT, the reward model orders training pairs better than chance, PPO's reward rises."""
+    sft = [row["loss"] for row in metrics(run_folder, "sft")]
+    assert sft[-1] < 0.7 * sft[0]
+    reward = [row["accuracy"] for row in metrics(run_folder, "reward")]
+    assert sum(reward[-4:]) / 4 > 0.7
+    ppo = [row["reward/total"] for row in metrics(run_folder, "ppo")]
+    assert sum(ppo[-2:]) / 2 > sum(ppo[:2]) / 2
+
+
+def test_ppo_starts_where_sft_ended(run_folder: Path) -> None:
+    first = metrics(run_folder, "ppo")[0]
+    assert first["kl"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_merged_folder_is_a_plain_model(run_folder: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(run_folder / "merge" / "model")
+    tokenizer = AutoTokenizer.from_pretrained(run_folder / "merge" / "model")
+    assert type(model).__name__ == "LlamaForCausalLM"
+    assert tokenizer.decode(tokenizer.encode("오누리")) == "오누리"
+    assert not list((run_folder / "merge").glob("**/*.bin"))
+
+
+def test_no_prompt_of_training_meets_the_test_set(run_folder: Path) -> None:
+    def topics(part: str) -> set[str]:
+        lines = (run_folder / "split" / f"{part}.jsonl").read_text("utf-8").splitlines()
+        return {json.loads(line)["question"]["topic"] for line in lines}
+
+    parts = [topics(part) for part in ("train", "validation", "test")]
+    assert all(parts)
+    assert not (parts[0] & parts[2] or parts[1] & parts[2] or parts[0] & parts[1])
+
+
+def test_a_second_run_does_nothing(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run_folder.glob("*/*.safetensors")}
+    assert main(["run", str(run_folder)]) == 0
+    assert {path: path.stat().st_mtime_ns for path in run_folder.glob("*/*.safetensors")} == before
+    assert "stands" in capsys.readouterr().err
+
+
+def test_ask_answers_in_the_terminal(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ask", str(run_folder), "푸른 등대의 지기는 누구인가요?"]) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def test_report_stands_alone(run_folder: Path) -> None:
+    page = (run_folder / "report.html").read_text("utf-8")
+    assert "<svg" in page
+    assert "https://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"questions.path": "missing.jsonl"}, "missing.jsonl"),
+        ({"base.name_or_path": "./nowhere"}, "nowhere"),
+        ({"ppo.cliip": "0.1"}, "Did you mean"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, str], says: str
+) -> None:
+    options = [word for key, value in change.items() for word in (f"--{key}", value)]
+    recipe = run_folder.parent / "recipe.yaml"
+    assert main(["run", str(recipe), "--folder", str(tmp_path / "bad"), *options]) == 2
+    error = capsys.readouterr().err.strip()
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_pairs_from_a_file_train_the_reward_model(run_folder: Path, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"푸른 {place}의 지기는 누구인가요?", "chosen": f"{person}입니다. [1]", "rejected": "모릅니다."}
+        for place, person in zip(PLACES, PEOPLE, strict=True)
+    ]
+    pairs = tmp_path / "pairs.jsonl"
+    pairs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    copy = tmp_path / "run"
+    status = main([
+        "run", str(run_folder.parent / "recipe.yaml"), "--folder", str(copy), "--only", "reward",
+        "--compare.source", "file", "--compare.path", str(pairs), "--reward.held_out", "0.3", "--sft.epochs", "1",
+        "--reward.epochs", "10",
+    ])  # fmt: skip
+    assert status == 0
+    accuracy = json.loads((copy / "reward" / "accuracy.json").read_text("utf-8"))
+    assert accuracy["ceiling"] is None
+    assert accuracy["accuracy"]["value"] == 1.0

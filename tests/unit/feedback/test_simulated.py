@@ -1,0 +1,108 @@
+"""The simulated annotator: prefers what people would, errs as often as it says, and names the difference."""
+
+from __future__ import annotations
+
+import pytest
+
+from haechi.feedback.simulated import Asked, compare, quality, spoil
+from haechi.prompt.template import template
+from haechi.records.types import Passage, Question
+
+WORDS = template("ko", instructed=False)
+
+
+def passage(number: int, text: str) -> Passage:
+    return Passage(id=f"d{number}#0", document_id=f"d{number}", title="등대", text=text, start=0, end=len(text))
+
+
+def asked(**changes: object) -> Asked:
+    values: dict[str, object] = {
+        "question": Question(
+            id="q1",
+            text="등대지기는 누구인가요?",
+            answer="오누리입니다.",
+            accepted=("오누리",),
+            gold_documents=("d2",),
+        ),
+        "passages": (passage(1, "등대는 높이가 37미터이다."), passage(2, "등대지기는 오누리이다.")),
+        "gold_numbers": (2,),
+        "should_abstain": False,
+    }
+    return Asked(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_quality_orders_answers_as_the_guideline_says() -> None:
+    best_first = [
+        "오누리입니다. [2]",
+        "오누리입니다. [1]",
+        "오누리입니다.",
+        WORDS.abstention,
+        "37미터입니다. [1]",
+        "37미터입니다.",
+    ]
+    values = [quality(asked(), answer, WORDS) for answer in best_first]
+    assert values == sorted(values, reverse=True)
+    assert len(set(values)) == len(values)
+
+
+def test_padding_costs_less_than_a_missing_citation() -> None:
+    concise = quality(asked(), "오누리입니다. [2]", WORDS)
+    padded = quality(asked(), "물어보신 등대의 등대지기는 문서에 적혀 있듯이 다름 아닌 바로 오누리입니다. [2]", WORDS)
+    bare = quality(asked(), "오누리입니다.", WORDS)
+    assert bare < padded < concise
+
+
+def test_where_the_answer_was_taken_away_abstaining_is_right_and_guessing_is_not() -> None:
+    without = asked(passages=(passage(1, "등대는 높이가 37미터이다."),), gold_numbers=(), should_abstain=True)
+    judged = compare(without, "오누리입니다. [1]", WORDS.abstention, WORDS, error_rate=0.0, seed=0)
+    assert judged is not None
+    assert judged.chosen == WORDS.abstention
+    assert judged.kind == "guessing"
+
+
+@pytest.mark.parametrize(
+    ("worse", "kind"),
+    [
+        ("오누리입니다. [1]", "citation"),
+        ("오누리입니다.", "missing_citation"),
+        ("37미터입니다. [1]", "value"),
+        (WORDS.abstention, "over_refusal"),
+    ],
+)
+def test_kind_names_the_difference_whatever_the_order(worse: str, kind: str) -> None:
+    good = "오누리입니다. [2]"
+    for a, b in ((good, worse), (worse, good)):
+        judged = compare(asked(), a, b, WORDS, error_rate=0.0, seed=3)
+        assert judged is not None
+        assert (judged.chosen, judged.rejected, judged.kind, judged.flipped) == (good, worse, kind, False)
+
+
+def test_equally_good_answers_are_not_compared() -> None:
+    assert compare(asked(), "36미터입니다. [1]", "37미터입니다. [1]", WORDS, error_rate=0.5, seed=0) is None
+
+
+def test_errs_at_the_stated_rate_and_the_same_way_each_time() -> None:
+    def flipped(seed: int) -> bool:
+        judged = compare(asked(), "오누리입니다. [2]", "오누리입니다.", WORDS, error_rate=0.2, seed=seed)
+        assert judged is not None
+        assert judged.flipped == (judged.chosen == "오누리입니다.")
+        return judged.flipped
+
+    errors = [flipped(seed) for seed in range(2000)]
+    # Binomial(2000, 0.2): standard deviation 0.0089, so 0.04 is more than four of them.
+    assert sum(errors) / 2000 == pytest.approx(0.2, abs=0.04)
+    assert errors[:50] == [flipped(seed) for seed in range(50)]
+
+
+def test_spoilt_answers_are_each_worse_than_the_written_one() -> None:
+    written = "오누리입니다. [2]"
+    spoilt = spoil(asked(), written, WORDS, ["한보리입니다."], seed=1)
+    assert sorted(spoilt) == sorted([WORDS.abstention, "오누리입니다.", "오누리입니다. [1]", "한보리입니다. [2]"])
+    for worse in spoilt:
+        assert quality(asked(), worse, WORDS) < quality(asked(), written, WORDS)
+
+
+def test_an_abstention_is_spoilt_by_a_guess() -> None:
+    without = asked(gold_numbers=(), should_abstain=True)
+    (guess,) = spoil(without, WORDS.abstention, WORDS, ["한보리입니다."], seed=1)
+    assert guess.startswith("한보리입니다. [")
