@@ -83,7 +83,7 @@ class Base(Section):
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     """Numbers of the weights; auto takes what the base was saved in, as far as the device can compute with it."""
     quantise: Literal["none", "nf4"] = "none"
-    """nf4 holds the frozen base in 4 bits (needs a GPU)."""
+    """nf4 holds the frozen base in 4 bits (needs bitsandbytes; on a CPU it saves memory, not time)."""
 
 
 class Prompt(Section):

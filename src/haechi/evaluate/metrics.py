@@ -29,25 +29,25 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "correct",
         "higher",
-        ("정답률", "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 사양한 비율."),
+        ("정답률", "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 보류한 비율."),
         ("Correct", "Share of questions answered with an accepted answer, or declined where the documents hold none."),
     ),
     _metric(
         "abstention_precision",
         "higher",
-        ("사양 정밀도", "답을 사양한 질문 가운데 정말 문서에 답이 없던 비율."),
+        ("보류 정밀도", "답을 보류한 질문 가운데 정말 문서에 답이 없던 비율."),
         ("Abstention precision", "Of the questions it declined, the share that the documents do not answer."),
     ),
     _metric(
         "abstention_recall",
         "higher",
-        ("사양 재현율", "문서에 답이 없는 질문 가운데 답을 사양한 비율. 나머지는 지어낸 답이다."),
+        ("보류 재현율", "문서에 답이 없는 질문 가운데 답을 보류한 비율. 나머지는 지어낸 답이다."),
         ("Abstention recall", "Of the questions without an answer, the share it declined; the rest it made up."),
     ),
     _metric(
         "over_refusal",
         "lower",
-        ("과잉 사양", "답할 수 있는 질문인데 답을 사양한 비율."),
+        ("과잉 보류", "답할 수 있는 질문인데 답을 보류한 비율."),
         ("Over-refusal", "Of the questions that can be answered, the share it declined."),
     ),
     _metric(
@@ -59,7 +59,7 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "citation_recall",
         "higher",
-        ("인용 재현율", "근거 문서가 주어진 질문 가운데 그 문서를 인용한 비율. 답을 사양하면 0."),
+        ("인용 재현율", "근거 문서가 주어진 질문 가운데 그 문서를 인용한 비율. 답을 보류하면 0."),
         ("Citation recall", "Of the questions whose evidence was at hand, the share that cited it; 0 if declined."),
     ),
     _metric(
@@ -74,25 +74,25 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "f1",
         "higher",
-        ("글자 F1", "모범 답과 겹치는 글자의 F1 (KorQuAD 1.0 방식, 빈칸 제외). 답을 사양하면 0."),
+        ("글자 F1", "모범 답과 겹치는 글자의 F1 (KorQuAD 1.0 방식, 빈칸 제외). 답을 보류하면 0."),
         ("Character F1", "F1 of the letters shared with the gold answer (as KorQuAD 1.0, no spaces); 0 if declined."),
     ),
     _metric(
         "bleu",
         "higher",
-        ("BLEU", f"모범 답과의 BLEU, 답마다 구한 값의 평균, 0~100 ({_BLEU}). 답을 사양하면 0."),
+        ("BLEU", f"모범 답과의 BLEU, 답마다 구한 값의 평균, 0~100 ({_BLEU}). 답을 보류하면 0."),
         ("BLEU", f"BLEU with the gold answer, mean of the answers' scores, 0 to 100 ({_BLEU}); 0 if declined."),
     ),
     _metric(
         "rouge_l",
         "higher",
-        ("ROUGE-L", f"모범 답과의 ROUGE-L F, 답마다 구한 값의 평균, 0~100 ({_ROUGE}). 답을 사양하면 0."),
+        ("ROUGE-L", f"모범 답과의 ROUGE-L F, 답마다 구한 값의 평균, 0~100 ({_ROUGE}). 답을 보류하면 0."),
         ("ROUGE-L", f"ROUGE-L F with the gold answer, mean over answers, 0 to 100 ({_ROUGE}); 0 if declined."),
     ),
     _metric(
         "chrf",
         "higher",
-        ("chrF++", f"모범 답과의 chrF++, 답마다 구한 값의 평균, 0~100 ({_CHRF}). 답을 사양하면 0."),
+        ("chrF++", f"모범 답과의 chrF++, 답마다 구한 값의 평균, 0~100 ({_CHRF}). 답을 보류하면 0."),
         ("chrF++", f"chrF++ with the gold answer, mean of the answers' scores, 0 to 100 ({_CHRF}); 0 if declined."),
     ),
     _metric(

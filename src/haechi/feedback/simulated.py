@@ -1,7 +1,7 @@
 """A simulated annotator, for runs without people: knows the gold answer, and errs at a stated rate.
 
-Nothing else in haechi sees the gold answers of the questions that it compares; what the annotator says of two answers
-is all that the reward model learns from.
+What it says of two answers is all that the reward model ever learns from; gold answers reach neither the reward model
+nor PPO by another way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from haechi.rewards.cited import well_formed
 
 # What people are told to look at, in this order: a right answer first, then one that names its source, then the form.
 _CORRECT, _ABSTAINED, _CITED, _FORM, _CROWDED = 4.0, 1.0, 2.0, 0.5, 0.5
-_CONCISE = 40  # characters that an answer may have before it counts as padded
+# Characters, or times the written answer, that an answer may have before it counts as padded.
+_CONCISE, _PADDED = 40, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +54,15 @@ class Judged:
 def quality(asked: Asked, answer: str, words: Template) -> float:
     """How good an answer is in truth, in units of the annotator's own."""
     scores = _scores(asked, answer, words)
-    value = _CORRECT * scores.correct
+    correct = _correctness(asked, scores)
+    value = _CORRECT * correct
     if scores.abstained:
         # To abstain wrongly is a smaller fault than to mislead.
         return value if asked.should_abstain else _ABSTAINED
     if _cites_gold(asked, answer):
-        value += _CITED * (1.0 if scores.correct else 0.25)
+        value += _CITED * max(correct, 0.25)
     value += _FORM * well_formed(answer, len(asked.passages), words)
-    return value - _CROWDED * (scores.length > _CONCISE)
+    return value - _CROWDED * (scores.length > max(_CONCISE, _PADDED * len(asked.question.answer or "")))
 
 
 def compare(asked: Asked, a: str, b: str, words: Template, *, error_rate: float, seed: int) -> Judged | None:
@@ -105,6 +107,13 @@ def _scores(asked: Asked, answer: str, words: Template) -> Scores:
     return score_answer(question, asked.passages, asked.gold_numbers, answer, words)
 
 
+def _correctness(asked: Asked, scores: Scores) -> float:
+    """1 for a right answer; where nothing accepted is on record, likeness to the written answer in tenths."""
+    if asked.should_abstain or asked.question.accepted:
+        return scores.correct
+    return round(scores.f1 or 0.0, 1)
+
+
 def _cites_gold(asked: Asked, answer: str) -> bool:
     cited = citations(answer)
     return bool(cited) and set(cited) <= set(asked.gold_numbers)
@@ -115,7 +124,7 @@ def _kind(asked: Asked, better: str, worse: str, words: Template) -> str:
     good, bad = _scores(asked, better, words), _scores(asked, worse, words)
     if good.abstained or bad.abstained:
         return "guessing" if asked.should_abstain else "over_refusal"
-    if good.correct != bad.correct:
+    if _correctness(asked, good) != _correctness(asked, bad):
         return "value"
     if _cites_gold(asked, better) != _cites_gold(asked, worse):
         return "citation" if citations(worse) else "missing_citation"

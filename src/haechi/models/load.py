@@ -172,10 +172,13 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-        chosen = _dtype(dtype, getattr(config, "dtype", None), device)
-        extra: dict[str, Any] = {}
-        if quantise == "nf4":
-            extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
+    except (OSError, ValueError, KeyError) as error:
+        raise _not_whole(folder, name, error) from error
+    chosen = _dtype(dtype, getattr(config, "dtype", None), device)
+    extra: dict[str, Any] = {}
+    if quantise == "nf4":
+        extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
+    try:
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=chosen,
@@ -187,16 +190,18 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
             **extra,
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ModelError(
-            f"{name}: the weights in {folder} cannot be loaded ({reason}). Fix: check that the folder is whole."
-        ) from error
+        raise _not_whole(folder, name, error) from error
     if found["missing_keys"]:  # Transformers would fill them with random numbers
         raise ModelError(
             f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. "
             "Fix: check that the folder is whole."
         )
     return _differentiable(model) if quantise == "nf4" else model.to(device)
+
+
+def _not_whole(folder: Path, name: str, error: Exception) -> ModelError:
+    reason = str(error).strip().splitlines()[0][:200]
+    return ModelError(f"{name}: the model in {folder} cannot be loaded ({reason}). Fix: check the folder.")
 
 
 def _differentiable(model: PreTrainedModel) -> PreTrainedModel:

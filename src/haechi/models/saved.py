@@ -39,7 +39,7 @@ def load_role(base: SharedBase, folder: Path, parent: Role | None = None) -> tup
     if not (folder / _WEIGHTS).is_file() or not (folder / _ABOUT).is_file():
         raise StageError(f"{folder}: holds no trained role. Fix: run the stage `{folder.name}` first.")
     about = json.loads((folder / _ABOUT).read_text("utf-8"))
-    if about["base"] != base.provenance:
+    if _weights_of(about["base"]) != _weights_of(base.provenance):
         raise StageError(
             f"{folder}: was trained on another base ({about['base']}, not {base.provenance}). "
             f"Fix: run the stage `{folder.name}` again."
@@ -47,3 +47,8 @@ def load_role(base: SharedBase, folder: Path, parent: Role | None = None) -> tup
     role = Role(base, Trainable(**about["trainable"]), parent, head_outputs=about["head_outputs"])
     role.load(load_file(folder / _WEIGHTS), str(folder))
     return role.freeze(), about
+
+
+def _weights_of(provenance: Mapping[str, str]) -> dict[str, str]:
+    """What says which weights they are; the type of their numbers does not."""
+    return {name: value for name, value in provenance.items() if name != "dtype"}

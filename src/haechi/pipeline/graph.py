@@ -133,7 +133,7 @@ STAGES = Graph(
             about="gather which of two answers is better",
             module="haechi.stages.compare",
             needs=("sample", "split"),
-            settings=("seed", "language", "compare"),
+            settings=("seed", "language", "prompt.instructed", "documents.k", "compare", "reward.held_out"),
             files=("compare.path",),
         ),
         Stage(
@@ -141,7 +141,7 @@ STAGES = Graph(
             about="train the reward model on the comparisons",
             module="haechi.stages.reward",
             needs=("compare", "sft"),
-            settings=("seed", "reward"),
+            settings=("seed", "reward", "evaluate.bootstrap"),
         ),
         Stage(
             name="dpo",

@@ -15,7 +15,8 @@ from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
 from haechi.records.clean import PreferenceLimits, clean_preferences
 from haechi.records.read import read_preferences
-from haechi.records.types import Question
+from haechi.records.similar import normalised, similar_pairs
+from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context, retrieved_contexts
 from haechi.retrieval.library import Library
@@ -114,6 +115,7 @@ def _from_file(task: Task) -> Iterator[Compared]:
     kept, report = clean_preferences(read_preferences(path), PreferenceLimits())
     for reason, count in report.counts.items():
         task.progress.note(f"preferences left out: {count} ({reason})")
+    kept = _without_test_questions(task, kept)
     if not kept:
         raise InputError(path, "holds no preference that passes the cleaning", "check the file")
     questions = [Question(id=preference.id, text=preference.prompt) for preference in kept]
@@ -130,6 +132,23 @@ def _from_file(task: Task) -> Iterator[Compared]:
             margin=preference.margin,
             weight=preference.weight,
         )
+
+
+def _without_test_questions(task: Task, preferences: list[Preference]) -> list[Preference]:
+    """Leaves out prompts that are near-duplicates of test questions: nothing but the evaluation sees those."""
+    tests = [case.question.text for case in load_cases(task, "test")]
+    texts = [(text,) for text in (*tests, *(preference.prompt for preference in preferences))]
+    threshold = min(task.recipe.questions.near_duplicate, 0.999)
+    crossing = {max(a, b) - len(tests) for a, b in similar_pairs(texts, threshold) if min(a, b) < len(tests)}
+    known = {normalised(text) for text in tests}
+    kept = [
+        preference
+        for number, preference in enumerate(preferences)
+        if number not in crossing and normalised(preference.prompt) not in known
+    ]
+    if len(kept) < len(preferences):
+        task.progress.note(f"preferences left out: {len(preferences) - len(kept)} (their prompts are test questions)")
+    return kept
 
 
 def _is_held_out(prompt: str, share: float) -> bool:

@@ -11,6 +11,7 @@ from haechi.engine.forward import token_logps
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.errors import ModelError
+from haechi.models.base import SharedBase
 from haechi.models.load import load_base
 from haechi.models.merge import compare, merged_model, save_merged
 from haechi.pipeline.task import Task
@@ -29,7 +30,7 @@ def run(task: Task) -> dict[str, Any]:
         ModelError: the merged model does not say what base and adapter say; nothing is left behind.
     """
     recipe = task.recipe
-    base, words = base_of(task), words_of(recipe)
+    base, words = _unquantised(task), words_of(recipe)
     policy = aligned_role(task, base, "ppo")
     prompts = [prompt_of(case, base.codec, words, recipe) for case in load_cases(task, "validation")[:_PROBES]]
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
@@ -60,4 +61,14 @@ def run(task: Task) -> dict[str, Any]:
         "identical_answers": agreement.identical_answers,
         "answers": agreement.answers,
         "sha256": merged.provenance["sha256"],
+        "trained_on_4_bits": recipe.base.quantise == "nf4",
     }
+
+
+def _unquantised(task: Task) -> SharedBase:
+    """The base in full precision: 4-bit weights cannot take an adapter, the weights they were made of can."""
+    settings = task.recipe.base
+    if settings.quantise == "none":
+        return base_of(task)
+    task.progress.note("the adapter was trained on a 4-bit base and is merged into the same base in full precision")
+    return load_base(settings.name_or_path, revision=settings.revision, dtype=settings.dtype, device="cpu")

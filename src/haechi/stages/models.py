@@ -10,12 +10,14 @@ from torch import Tensor
 
 from haechi.engine.forward import answer_scores
 from haechi.engine.trees import Tree, micro_batches
+from haechi.errors import RecipeError
 from haechi.methods.reward import Normalisation
 from haechi.models.base import SharedBase
 from haechi.models.load import Dtype, Quantise, load_base
 from haechi.models.roles import Role, Trainable
 from haechi.models.saved import load_role
 from haechi.pipeline.task import Task
+from haechi.recipe import Recipe
 from haechi.recipe import Trainable as TrainableSettings
 
 
@@ -25,11 +27,23 @@ def base_of(task: Task) -> SharedBase:
     settings = task.recipe.base
     known = _load.cache_info().currsize
     base = _load(settings.name_or_path, settings.revision, settings.dtype, settings.quantise)
+    _check_length(task.recipe, base)
     if not known and not base.shared_forward:
         task.progress.note(
             f"{base.name}: prompts cannot be shared exactly on this architecture; the plain path is used"
         )
     return base
+
+
+def _check_length(recipe: Recipe, base: SharedBase) -> None:
+    """Refuses prompts and answers that together are longer than the base can read."""
+    limit = getattr(base.model.config, "max_position_embeddings", None)
+    wanted = recipe.prompt.max_prompt_tokens + recipe.prompt.max_answer_tokens
+    if limit is not None and wanted > limit:
+        raise RecipeError(
+            f"prompt.max_prompt_tokens + prompt.max_answer_tokens is {wanted}, but {base.name} reads at most {limit} "
+            f"tokens. Fix: set prompt.max_prompt_tokens to {limit - recipe.prompt.max_answer_tokens} or less."
+        )
 
 
 @lru_cache(maxsize=1)

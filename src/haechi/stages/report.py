@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from haechi.evaluate.significance import bootstrap
 from haechi.evaluate.summary import summarise
@@ -20,8 +20,13 @@ def run(task: Task) -> dict[str, Any]:
     """Writes `results.json` and `report.html` into the run's folder."""
     folder = task.folder.parent
     write_json(folder / "results.json", gather(task))
-    page = write_report(folder, task.recipe.language)
+    page = write_report(folder, language_of(task))
     return {"results": "results.json", "report": page.name}
+
+
+def language_of(task: Task) -> Literal["ko", "en"]:
+    """The language of verdicts, notes and page."""
+    return task.recipe.report.language or task.recipe.language
 
 
 def gather(task: Task) -> dict[str, Any]:
@@ -38,7 +43,7 @@ def gather(task: Task) -> dict[str, Any]:
         "seed": recipe.seed,
         "recipe_hash": described["recipe_hash"],
         "versions": described["versions"],
-        **summarise(rows, pairs, recipe.language, samples=samples, seed=recipe.seed),  # type: ignore[arg-type]
+        **summarise(rows, pairs, language_of(task), samples=samples, seed=recipe.seed),  # type: ignore[arg-type]
         "reward_model": read_json(task.inputs["reward"] / "accuracy.json"),
         "retrieval": _retrieval(task, samples),
         "stages": _stages(task.inputs),
@@ -64,9 +69,8 @@ def _stages(inputs: Any) -> dict[str, Any]:
 
 
 def _notes(task: Task) -> list[str]:
-    recipe = task.recipe
     compared = read_json(task.inputs["compare"] / "result.json")["metrics"]
-    korean = recipe.language == "ko"
+    korean = language_of(task) == "ko"
     notes = []
     if compared["source"] == "simulated":
         rate = f"{compared['error_rate']:.0%}"
@@ -78,8 +82,7 @@ def _notes(task: Task) -> list[str]:
     else:
         notes.append("답의 비교는 파일에서 읽었습니다." if korean else "The comparisons were read from a file.")
     notes.append(
-        "모든 시스템은 같은 문서 조각을 보고 답했습니다. "
-        "best-of-n만 여러 답에서 고르고, 나머지는 가장 그럴듯한 답을 냅니다."
+        "모든 시스템은 같은 문단을 보고 답했습니다. best-of-n만 여러 답에서 고르고, 나머지는 가장 그럴듯한 답을 냅니다."
         if korean
         else "Every system read the same passages. Only best-of-n samples; the others give their likeliest answer."
     )

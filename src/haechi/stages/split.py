@@ -35,6 +35,12 @@ def run(task: Task) -> dict[str, Any]:
     )
     for reason, count in report.counts.items():
         task.progress.note(f"questions left out: {count} ({reason})")
+    unchecked = sum(question.answerable and not question.accepted for question in kept)
+    if unchecked:
+        task.progress.note(
+            f"{unchecked} answerable questions name no `accepted` string: whether an answer to them is correct cannot "
+            "be checked, and it counts as wrong"
+        )
     parts = split(kept, settings.split.model_dump(), task.seed, threshold=settings.near_duplicate)
     with Library.open(task.inputs["ingest"] / "library") as library:
         _check_gold(path, kept, library)

@@ -106,3 +106,13 @@ def test_an_abstention_is_spoilt_by_a_guess() -> None:
     without = asked(gold_numbers=(), should_abstain=True)
     (guess,) = spoil(without, WORDS.abstention, WORDS, ["한보리입니다."], seed=1)
     assert guess.startswith("한보리입니다. [")
+
+
+def test_without_accepted_strings_the_answer_nearer_to_the_written_one_is_better() -> None:
+    free = asked(
+        question=Question(id="q2", text="왜 꺼졌나요?", answer="바람이 세게 불어서 꺼졌습니다.", gold_documents=("d2",))
+    )
+    near, far = "바람이 세게 불어서 꺼졌습니다. [2]", "모릅니다. [2]"
+    judged = compare(free, far, near, WORDS, error_rate=0.0, seed=0)
+    assert judged is not None
+    assert (judged.chosen, judged.kind) == (near, "value")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,3 +125,9 @@ def test_what_four_bits_cannot_do_is_explained(four_bit: SharedBase) -> None:
     for kind in ("full", "top_layers"):
         with pytest.raises(ModelError, match=r"quantised weights cannot be trained.*Fix: "):
             Role(four_bit, Trainable(kind))  # type: ignore[arg-type]
+
+
+def test_without_bitsandbytes_the_remedy_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    with pytest.raises(ModelError, match=r"^base\.quantise: nf4 needs bitsandbytes\. Fix: pip install"):
+        load_base(str(folder), quantise="nf4", device="cpu")
