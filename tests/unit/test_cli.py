@@ -196,7 +196,7 @@ def test_the_summary_has_a_column_a_system(tmp_path: Path) -> None:
     results = {"systems": {"sft": {"correct": number}, "ppo": {"correct": number | {"value": None}, "kl": number}}}
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert summary(tmp_path).splitlines()[:3] == [
-        "         sft                ppo",
-        "correct  0.50 [0.25, 0.75]  –",
-        "kl       –                  0.50 [0.25, 0.75]",
+        "           sft          ppo",
+        "correct %  50 [25, 75]  –",
+        "KL, nats   –            0.5 [0.2, 0.8]",
     ]

@@ -66,10 +66,10 @@ language: en
 seed: 0                 # same seed, machine and number of threads: same result
 
 base:
-  name_or_path: saessak # the small model that comes with haechi; others are named like Qwen/Qwen3-0.6B
+  name_or_path: Qwen/Qwen3-0.6B # fetched once from the Hub; saessak, which comes with haechi, reads Korean only
 
 prompt:
-  instructed: false     # true for a model that understands an instruction
+  instructed: true      # an instruction stands before the passages
   max_prompt_tokens: 1024
   max_answer_tokens: 48
 

@@ -7,7 +7,17 @@ from typing import Any
 
 from haechi.pipeline.files import read_json
 
-_METRICS = ("correct", "abstention_recall", "citation_precision", "grounded", "reward", "kl", "length")
+# Each metric with its factor and its decimals: rates are shown in percent, so that five systems fit a line.
+_METRICS = {
+    "correct": ("correct %", 100, 0),
+    "abstention_recall": ("abstains rightly %", 100, 0),
+    "over_refusal": ("refuses wrongly %", 100, 0),
+    "citation_precision": ("cites rightly %", 100, 0),
+    "grounded": ("grounded %", 100, 0),
+    "reward": ("reward", 1, 1),
+    "kl": ("KL, nats", 1, 1),
+    "length": ("characters", 1, 0),
+}
 
 
 def summary(folder: Path) -> str:
@@ -26,16 +36,18 @@ def summary(folder: Path) -> str:
 
 def _table(systems: dict[str, Any]) -> list[str]:
     rows = [["", *systems]]
-    for metric in _METRICS:
+    for metric, (label, factor, decimals) in _METRICS.items():
         if any(metric in scores for scores in systems.values()):
-            rows.append([metric, *(_cell(scores.get(metric)) for scores in systems.values())])
+            rows.append([label, *(_cell(scores.get(metric), factor, decimals) for scores in systems.values())])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _cell(number: dict[str, float | None] | None) -> str:
+def _cell(number: dict[str, float | None] | None, factor: int, decimals: int) -> str:
     if number is None or number.get("value") is None:
         return "–"
-    if number.get("low") is None or number.get("high") is None:
-        return f"{number['value']:.2f}"
-    return f"{number['value']:.2f} [{number['low']:.2f}, {number['high']:.2f}]"
+    value, low, high = (number.get(name) for name in ("value", "low", "high"))
+    assert value is not None
+    if low is None or high is None:
+        return f"{value * factor:.{decimals}f}"
+    return f"{value * factor:.{decimals}f} [{low * factor:.{decimals}f}, {high * factor:.{decimals}f}]"
