@@ -85,7 +85,8 @@ def _architecture(name: str, vocabulary: int) -> PreTrainedModel:
         "eos_token_id": 2,
     }
     body: dict[str, Any] = shared | {"hidden_size": 32, "intermediate_size": 48, "max_position_embeddings": 512}
-    grouped = body | {"num_attention_heads": 4, "num_key_value_heads": 2}
+    partial: dict[str, Any] = {"rotary_pct": 0.25}
+    grouped: dict[str, Any] = body | {"num_attention_heads": 4, "num_key_value_heads": 2}
     match name:
         case "llama":  # Llama 3.2: grouped queries, tied embeddings
             return hf.LlamaForCausalLM(hf.LlamaConfig(**grouped, num_hidden_layers=4, tie_word_embeddings=True))
@@ -95,9 +96,9 @@ def _architecture(name: str, vocabulary: int) -> PreTrainedModel:
             return hf.GPTNeoXForCausalLM(
                 hf.GPTNeoXConfig(
                     **body,
+                    **partial,
                     num_attention_heads=2,
                     num_hidden_layers=3,
-                    rotary_pct=0.25,
                     tie_word_embeddings=False,
                     use_parallel_residual=True,
                 )

@@ -56,7 +56,6 @@ def _base() -> SharedBase:
         num_key_value_heads=1,
         initializer_range=0.2,
         tie_word_embeddings=True,
-        attn_implementation="sdpa",
     )
     codec: Any = SimpleNamespace(eos=2)
     return SharedBase(LlamaForCausalLM(config), codec, "tiny")

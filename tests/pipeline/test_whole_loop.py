@@ -45,8 +45,9 @@ def write_world(folder: Path) -> None:
              "accepted": [person], "answerable": True, "evidence": keeper, **gold},
             {"id": f"{number}-b", "text": f"푸른 {place}의 높이는 얼마인가요?", "answer": f"{height}입니다.",
              "accepted": [height], "answerable": True, "evidence": tall, **gold},
-            {"id": f"{number}-c", "text": f"푸른 {place}의 깃발은 무슨 색인가요?", "answer": "문서에서 답을 찾을 수 없습니다.",
-             "accepted": [], "answerable": False, "gold_documents": [], "evidence": None, "topic": gold["topic"]},
+            {"id": f"{number}-c", "text": f"푸른 {place}의 깃발은 무슨 색인가요?",
+             "answer": "문서에서 답을 찾을 수 없습니다.", "accepted": [],
+             "answerable": False, "gold_documents": [], "evidence": None, "topic": gold["topic"]},
         ]  # fmt: skip
     (folder / "questions.jsonl").write_text(
         "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8"

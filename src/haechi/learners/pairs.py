@@ -163,7 +163,8 @@ class DPOLearner(_PairLearner):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__(base, role, pairs, batch_size=batch_size, token_budget=token_budget, seed=seed)
-        self.beta, self.kind, self.label_smoothing = beta, kind, label_smoothing
+        self.beta, self.label_smoothing = beta, label_smoothing
+        self.kind: Kind = kind
         trees = [pair.tree for pair in pairs]
         found = token_logps(base, role.parent, trees, micro_batches(trees, token_budget), trunk=self.trunk)
         self.reference_P2 = torch.tensor([float(logps.sum()) for logps in found]).view(-1, 2)

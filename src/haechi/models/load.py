@@ -179,7 +179,7 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
     if quantise == "nf4":
         extra = {"quantization_config": _nf4(chosen), "device_map": {"": device}}
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=chosen,
             use_safetensors=True,
@@ -191,6 +191,7 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _not_whole(folder, name, error) from error
+    model, found = loaded  # the annotated return type leaves the loading info out
     if found["missing_keys"]:  # Transformers would fill them with random numbers
         raise ModelError(
             f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. "
@@ -208,7 +209,7 @@ def _differentiable(model: PreTrainedModel) -> PreTrainedModel:
     """Keeps bitsandbytes from repacking 4-bit weights for a CPU kernel that passes no gradient on."""
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 (no attribute of every Module)
     return model
 
 

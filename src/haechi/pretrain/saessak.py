@@ -72,6 +72,7 @@ def build_model(
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
+    codec = Codec(tokenizer)
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=width,
@@ -82,9 +83,9 @@ def build_model(
         max_position_embeddings=context,
         initializer_range=initial_std,
         tie_word_embeddings=True,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=codec.pad,
+        bos_token_id=codec.bos[0],
+        eos_token_id=codec.eos,
     )
     return LlamaForCausalLM(config)
 

@@ -46,7 +46,7 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-DAMAGE: dict[str, Callable[[Path], None]] = {
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
     "emptied": lambda path: path.write_bytes(b""),
     "flipped": flip,
@@ -83,7 +83,7 @@ def test_a_failure_before_the_rename_leaves_the_older_one(
     """Whatever write, flush or rename fails, the older checkpoint is read; the next attempt succeeds."""
     save_checkpoint(tmp_path, made(1))
     owner: Any = module if call == "_flush" else os
-    original, calls = getattr(owner, call), 0
+    original, calls, failing = getattr(owner, call), 0, 0
 
     for failing in range(20):
         calls = 0

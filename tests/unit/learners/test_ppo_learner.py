@@ -156,7 +156,7 @@ def test_the_reward_rises(
     llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable
 ) -> None:
     """Tokens whose embedding points one way are paid: a direction that the policy can find from what it samples."""
-    paid = llama.model.get_input_embeddings().weight[:, 0] > 0
+    paid = llama.output_weight()[0][:, 0] > 0  # tied to the embeddings
 
     def rewards(chosen: Sequence[int], answers: Sequence[Sequence[Answer]]) -> tuple[Tensor, Mapping[str, Tensor]]:
         del chosen

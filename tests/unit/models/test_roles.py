@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -137,7 +137,7 @@ def test_lora_takes_all_linear_layers_but_the_output(base: SharedBase) -> None:
     a_layer = {"llama": 7, "qwen3": 7, "gpt2": 4, "neox": 4}[_architecture(base)]
     assert len(role.lora_a) == a_layer * base.num_layers
     for name, a in role.lora_a.items():
-        weight = base.model.get_submodule(name).weight
+        weight = cast("torch.Tensor", base.model.get_submodule(name).weight)
         outputs, inputs = reversed(weight.shape) if _architecture(base) == "gpt2" else weight.shape
         assert linear_shape(base.model.get_submodule(name)) == (outputs, inputs)
         assert a.shape == (3, inputs) and role.lora_b[name].shape == (outputs, 3)

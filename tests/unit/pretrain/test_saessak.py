@@ -51,7 +51,7 @@ def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
     )
     tree = world_tree(world, codec, WORDS)
     assert tree.prompt[0] == tokenizer.bos_token_id
-    assert tokenizer.decode(tree.prompt[1:]) == "[1] 등대: 등대지기는 오누리이다. [1]\n"
+    assert tokenizer.decode(list(tree.prompt[1:])) == "[1] 등대: 등대지기는 오누리이다. [1]\n"
     for number, (asked, said) in enumerate(
         (("질문: 누가 지키나요?\n답변:", " 오누리입니다. [1]"), ("질문: 값은?\n답변:", f" {WORDS.abstention}"))
     ):
