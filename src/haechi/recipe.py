@@ -110,16 +110,16 @@ class Documents(Section):
     """Passages that a question is answered from."""
     min_chars: Natural = 10
     """Documents shorter than this many characters are left out."""
-    near_duplicate: Share = 0.9
+    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Documents this similar (Jaccard) count as one; 1 drops exact copies only."""
 
 
 class Split(Section):
     """Shares of the questions; they sum to 1."""
 
-    train: Share = 0.8
+    train: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share that models learn from."""
-    validation: Share = 0.1
+    validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share that decides when to stop and which checkpoint is best."""
     test: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share that nothing but the evaluation ever sees."""
@@ -139,7 +139,7 @@ class Questions(Section):
     """JSONL file, one question a line."""
     drop_gold: Annotated[float, Field(ge=0, lt=1)] = 0.15
     """Share of the training questions whose gold passage is taken away, so that abstaining is learned."""
-    near_duplicate: Share = 0.9
+    near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Questions this similar (Jaccard) never stand on two sides of a split."""
     min_chars: Natural = 2
     """Questions shorter than this many characters are left out."""
@@ -353,7 +353,7 @@ class Ppo(Section):
     ptx_coefficient: NonNegative = 0.0
     """Weight of the SFT loss mixed in (InstructGPT's PPO-ptx)."""
     whiten_rewards: bool = False
-    """Whether rewards are divided by their standard deviation."""
+    """Whether a round's rewards are given standard deviation 1, their mean kept."""
     whiten_advantages: bool = True
     """Whether advantages are given mean 0 and standard deviation 1."""
     target_kl: Positive | None = None
@@ -373,11 +373,10 @@ class Ppo(Section):
 
     @model_validator(mode="after")
     def _counts(self) -> Self:
-        answers = self.prompts * self.samples
-        if self.minibatches > answers:
+        if self.minibatches > self.prompts:
             raise ValueError(
-                f"{self.minibatches} minibatches cannot be made of {answers} answers (prompts x samples). "
-                "Fix: lower minibatches."
+                f"{self.minibatches} minibatches cannot be made of {self.prompts} prompts (a prompt's answers stay "
+                "together). Fix: lower minibatches."
             )
         if self.critic_warmup >= self.iterations:
             raise ValueError(

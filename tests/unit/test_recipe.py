@@ -173,7 +173,7 @@ def test_paths_in_overrides_count_from_the_working_directory(folder: Path, monke
         ("ppo.lenght", "8", "--ppo.lenght: unknown option. Did you mean --ppo.rewards.length?"),
         ("zzz", "8", "--zzz: unknown option. See haechi run --help."),
         ("ppo.clip", "2", "--ppo.clip should be less than 1, got 2. Fix: haechi run --help shows what it means."),
-        ("ppo.minibatches", "65", "--ppo: 65 minibatches cannot be made of 64 answers (prompts x samples). Fix: "),
+        ("ppo.minibatches", "65", "--ppo: 65 minibatches cannot be made of 16 prompts (a prompt's answers stay "),
         ("ppo.clip", "[", "--ppo.clip: '[' cannot be read. Fix: put quotes around it."),
     ],
 )

@@ -86,8 +86,15 @@ def _hidden(base: SharedBase, packed: Packed, trees: Sequence[Tree], trunk: Trun
     rows = (packed.tokens_BT, packed.positions_BT, visible)
     if trunk is None or trunk.layer == 0:
         return base.hidden(*rows)
-    states_BTD = trunk.states(trees, packed, lambda: base.trunk(*rows, stop=trunk.layer))
+    states_BTD = trunk.states(trees, packed, lambda tree: _trunk_of(base, tree, trunk.layer))
     return base.hidden(*rows, start=trunk.layer, states_BTD=states_BTD)
+
+
+def _trunk_of(base: SharedBase, tree: Tree, layer: int) -> Tensor:
+    """The states [T, D] of one tree below a layer."""
+    packed = pack([tree])
+    visible = packed.visible_BTT if base.shared_forward else None
+    return base.trunk(packed.tokens_BT, packed.positions_BT, visible, stop=layer)[0]
 
 
 @torch.no_grad()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 
 from haechi.engine.trees import Packed, Tree
@@ -30,24 +29,29 @@ class TrunkCache:
         self.hits = 0
         self._states: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
-    def states(self, trees: Sequence[Tree], packed: Packed, compute: Callable[[], Tensor]) -> Tensor:
-        """The states [B, T, D] of packed trees, from the cache if all of them are there."""
-        keys = [_key(tree) for tree in trees]
-        if all(key in self._states for key in keys):
-            self.hits += len(keys)
-            return self._laid_out(keys, trees, packed)
-        states_BTD = compute()
-        for key, place in zip(keys, _places(trees, packed), strict=True):
-            self._remember(key, states_BTD[place[0], place[1] : place[2]].clone())
+    def states(self, trees: Sequence[Tree], packed: Packed, compute: Callable[[Tree], Tensor]) -> Tensor:
+        """The states [B, T, D] of packed trees, computed where they are not in the cache.
+
+        Args:
+            compute: the states [T, D] of one tree, by itself: what is cached then never depends on which trees were
+                beside it, and a resumed run sees the same bytes.
+        """
+        states = [self._of(tree, compute) for tree in trees]
+        rows, length = packed.tokens_BT.shape
+        states_BTD = states[0].new_zeros(rows, length, states[0].shape[-1])
+        for states_TD, (row, start, end) in zip(states, _places(trees, packed), strict=True):
+            states_BTD[row, start:end] = states_TD
         return states_BTD
 
-    def _laid_out(self, keys: Sequence[tuple[object, ...]], trees: Sequence[Tree], packed: Packed) -> Tensor:
-        first = self._states[keys[0]]
-        rows, length = packed.tokens_BT.shape
-        states_BTD = torch.zeros(rows, length, first.shape[-1], dtype=first.dtype, device=first.device)
-        for key, (row, start, end) in zip(keys, _places(trees, packed), strict=True):
-            states_BTD[row, start:end] = self._states[key]
-        return states_BTD
+    def _of(self, tree: Tree, compute: Callable[[Tree], Tensor]) -> Tensor:
+        key = _key(tree)
+        found = self._states.get(key)
+        if found is not None:
+            self.hits += 1
+            return found
+        states_TD = compute(tree)
+        self._remember(key, states_TD)
+        return states_TD
 
     def _remember(self, key: tuple[object, ...], states_TD: Tensor) -> None:
         if key in self._states:

@@ -123,7 +123,7 @@ def _kind(asked: Asked, better: str, worse: str, words: Template) -> str:
     """What the two differ in, for accuracy by kind."""
     good, bad = _scores(asked, better, words), _scores(asked, worse, words)
     if good.abstained or bad.abstained:
-        return "guessing" if asked.should_abstain else "over_refusal"
+        return "over_refusal" if bad.abstained else "guessing"
     if _correctness(asked, good) != _correctness(asked, bad):
         return "value"
     if _cites_gold(asked, better) != _cites_gold(asked, worse):

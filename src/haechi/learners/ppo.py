@@ -43,6 +43,7 @@ class PPORun:
         epochs, minibatches: passes over an iteration's answers, and updates a pass.
         target_kl: an iteration's learning ends early once the policy is this far (nats a token) from where it sampled.
         critic_warmup: first iterations in which only the value head learns.
+        iterations: how many in all; the last one is always evaluated.
         max_kl: weights farther than this from the reference (nats an answer) cannot become the best.
     """
 
@@ -64,6 +65,7 @@ class PPORun:
     target_kl: float | None = None
     critic_warmup: int = 0
     max_kl: float | None = None
+    iterations: int = 0
     evaluate_every: int = 0
 
 
@@ -169,7 +171,8 @@ class PPOLearner:
         numbers = dict(self._experience.numbers) | {"ratio_max": self._largest_ratio}
         if not self._warming:
             self.controller = self.controller.update(numbers["kl"], len(self._experience.old_logps))
-        if self.validate and self.run.evaluate_every and (step + 1) % self.run.evaluate_every == 0:
+        due = self.run.evaluate_every and (step + 1) % self.run.evaluate_every == 0
+        if self.validate and (due or step + 1 == self.run.iterations):
             measured = self.validate(self.policy)
             numbers |= {f"validation/{name}": value for name, value in measured.items()}
             allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl

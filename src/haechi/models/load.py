@@ -87,8 +87,16 @@ def check_forward(base: SharedBase) -> float:
             f"{base.name}: hidden states and output layer do not give the model's own probabilities (an output "
             "scaling or soft cap that haechi does not know). Fix: use a Llama, Qwen, GPT-2 or GPT-NeoX model."
         )
-    base.shared_forward = difference <= tolerance
+    base.shared_forward = difference <= tolerance and not _sees_a_window(base.model.config)
     return difference
+
+
+def _sees_a_window(config: Any) -> bool:
+    """Whether some layer attends to a window only: the trees of the check are shorter than most windows."""
+    layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+    if layers:
+        return any(kind not in ("full_attention", "global") for kind in layers)
+    return bool(getattr(config, "sliding_window", None)) and getattr(config, "use_sliding_window", True) is not False
 
 
 def _logps(base: SharedBase, trees: list[Tree], *, shared: bool) -> torch.Tensor:

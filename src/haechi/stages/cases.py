@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from haechi.errors import StageError
+from haechi.errors import ModelError, StageError
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template, template
 from haechi.prompt.tokens import Codec
@@ -53,8 +53,19 @@ def words_of(recipe: Recipe) -> Template:
 
 
 def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list[int]:
-    """The prompt's token ids."""
-    return codec.prompt(words, case.question.text, case.context.passages, recipe.prompt.max_prompt_tokens).ids
+    """The prompt's token ids.
+
+    Raises:
+        ModelError: the question and its passages do not fit; leaving one out would make answers right that nobody read.
+    """
+    made = codec.prompt(words, case.question.text, case.context.passages, recipe.prompt.max_prompt_tokens)
+    if made.dropped_passages:
+        raise ModelError(
+            f"question {case.question.id}: with its {len(case.context.passages)} passages it does not fit "
+            f"prompt.max_prompt_tokens ({recipe.prompt.max_prompt_tokens}). Fix: raise that, or lower documents.k or "
+            "documents.max_chars."
+        )
+    return made.ids
 
 
 def save_cases(path: Path, cases: Sequence[Case]) -> None:

@@ -70,7 +70,10 @@ def run(task: Task) -> dict[str, Any]:
 def _simulated(task: Task) -> Iterator[Compared]:
     """Pairs among each question's sampled answers, and pairs of the written answer against spoilt versions of it."""
     settings, words = task.recipe.compare, words_of(task.recipe)
-    sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
+    sampled = {
+        row["question_id"]: [text for text, ended in zip(row["answers"], row["ended"], strict=True) if ended]
+        for row in read_rows(task.inputs["sample"] / "answers.jsonl")
+    }
     for part in PARTS:
         cases = load_cases(task, part)
         written = [case.question.answer for case in cases if case.question.answerable and case.question.answer]
@@ -137,7 +140,7 @@ def _from_file(task: Task) -> Iterator[Compared]:
 def _without_test_questions(task: Task, preferences: list[Preference]) -> list[Preference]:
     """Leaves out prompts that are near-duplicates of test questions: nothing but the evaluation sees those."""
     tests = [case.question.text for case in load_cases(task, "test")]
-    texts = [(text,) for text in (*tests, *(preference.prompt for preference in preferences))]
+    texts = [(normalised(text),) for text in (*tests, *(preference.prompt for preference in preferences))]
     threshold = min(task.recipe.questions.near_duplicate, 0.999)
     crossing = {max(a, b) - len(tests) for a, b in similar_pairs(texts, threshold) if min(a, b) < len(tests)}
     known = {normalised(text) for text in tests}

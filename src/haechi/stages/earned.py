@@ -47,15 +47,24 @@ class Earned:
             for answer in group:
                 for name, value in self._rules(self.cases[index], answer).items():
                     terms[name].append(value)
-        total, parts = combine(terms, self.weights)
+        total, parts = combine({name: _neutral(values) for name, values in terms.items()}, self.weights)
         return torch.tensor(total), {name: torch.tensor(part) for name, part in parts.items()}
 
     def _rules(self, case: Case, answer: Answer) -> dict[str, float | None]:
         text = self.base.codec.decode(answer.ids)
         abstained = abstains(text, self.words)
-        gold = case.context.gold_numbers if case.question.gold_documents else None
         return {
             "grounded": None if abstained else grounded(text, case.texts),
-            "cited": cited(text, case.texts, gold, self.words),
+            "cited": cited(text, case.texts, None, self.words),
             "length": length_penalty(len(answer.ids), self.settings.length_budget),
         }
+
+
+def _neutral(values: Sequence[float | None]) -> list[float | None]:
+    """A term that does not apply (an abstention cites nothing) earns the mean of the others: neither gain nor loss.
+
+    If it earned 0, any answer copied from a passage would beat abstaining where abstaining is right.
+    """
+    known = [value for value in values if value is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    return [mean if value is None else value for value in values]

@@ -1,14 +1,16 @@
-"""Every system answers the test questions, with the same passages and the same decoding."""
+"""Every system answers the test questions from the same passages: best-of-n from samples, the others greedily."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from haechi.engine.rollout import Answer, Sampling, sample
 from haechi.evaluate.score import score_answer
+from haechi.learners.batches import permutation
 from haechi.methods.best_of_n import best_of_n
 from haechi.models.roles import Role
 from haechi.pipeline.task import Task
@@ -18,6 +20,7 @@ from haechi.retrieval.contexts import gold_passage_ids
 from haechi.retrieval.library import Library
 from haechi.retrieval.measure import recall_at_k, reciprocal_rank
 from haechi.stages.cases import Case, load_cases, prompt_of, words_of
+from haechi.stages.earned import Earned
 from haechi.stages.models import RewardModel, aligned_role, base_of, sft_role
 from haechi.stages.ppo import divergences
 from haechi.stages.sample import sampling_of
@@ -30,13 +33,15 @@ def run(task: Task) -> dict[str, Any]:
     """Writes `answers.jsonl` (docs/architecture.md) and `retrieval.jsonl`."""
     recipe = task.recipe
     base, words = base_of(task), words_of(recipe)
-    cases = load_cases(task, "test")[: recipe.evaluate.max_questions]
+    cases = load_cases(task, "test")
+    wanted = permutation(len(cases), recipe.seed, 0)[: recipe.evaluate.max_questions]
+    cases = [cases[i] for i in sorted(wanted)]
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     learned = RewardModel(task, base, recipe.ppo.token_budget)
     rows = [_row(case) for case in cases]
     systems = _systems(task)
     for number, name in enumerate(systems, start=1):
-        answers, kls = _answers(task, name, prompts, learned)
+        answers, kls = _answers(task, name, cases, prompts, learned)
         rewards = learned(prompts, [[answer.ids] for answer in answers]).tolist()
         for row, case, answer, reward, kl in zip(rows, cases, answers, rewards, kls, strict=True):
             row["systems"][name] = _scored(base.codec.decode(answer.ids), case, words, reward, kl)
@@ -58,7 +63,7 @@ def _systems(task: Task) -> list[str]:
 
 
 def _answers(
-    task: Task, name: str, prompts: list[list[int]], learned: RewardModel
+    task: Task, name: str, cases: Sequence[Case], prompts: list[list[int]], learned: RewardModel
 ) -> tuple[list[Answer], Sequence[float | None]]:
     """One answer a prompt, and its system's KL to SFT there."""
     recipe = task.recipe
@@ -71,7 +76,7 @@ def _answers(
         case "sft":
             role = sft
         case "best_of_n":
-            return _best(task, prompts, learned, sft), [None] * len(prompts)
+            return _best(task, cases, prompts, learned, sft), [None] * len(prompts)
         case _:
             role = aligned_role(task, base, name)
     answers = [group[0] for group in sample(base, role, prompts, greedy)]
@@ -84,11 +89,13 @@ def _answers(
     )
 
 
-def _best(task: Task, prompts: list[list[int]], learned: RewardModel, sft: Role) -> list[Answer]:
-    """The answer that the reward model likes best among n samples of SFT."""
-    n = task.recipe.evaluate.best_of_n
-    groups = sample(base_of(task), sft, prompts, sampling_of(task), samples=n, seed=task.seed)
-    scores_A = learned(prompts, [[answer.ids for answer in group] for group in groups])
+def _best(task: Task, cases: Sequence[Case], prompts: list[list[int]], learned: RewardModel, sft: Role) -> list[Answer]:
+    """The answer that earns most, by the very rewards that PPO learns from, among n samples of SFT."""
+    recipe, n = task.recipe, task.recipe.evaluate.best_of_n
+    sampling = replace(sampling_of(task), max_new_tokens=recipe.prompt.max_answer_tokens)
+    groups = sample(base_of(task), sft, prompts, sampling, samples=n, seed=task.seed)
+    earned = Earned(base_of(task), cases, prompts, learned, recipe.ppo.rewards, words_of(recipe))
+    scores_A, _ = earned(range(len(prompts)), groups)
     owners_A = torch.arange(len(prompts)).repeat_interleave(n)
     chosen = best_of_n(scores_A, owners_A, len(prompts)).tolist()
     flat = [answer for group in groups for answer in group]

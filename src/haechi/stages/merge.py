@@ -30,7 +30,7 @@ def run(task: Task) -> dict[str, Any]:
         ModelError: the merged model does not say what base and adapter say; nothing is left behind.
     """
     recipe = task.recipe
-    base, words = _unquantised(task), words_of(recipe)
+    base, words = _in_float32(task), words_of(recipe)
     policy = aligned_role(task, base, "ppo")
     prompts = [prompt_of(case, base.codec, words, recipe) for case in load_cases(task, "validation")[:_PROBES]]
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
@@ -41,7 +41,7 @@ def run(task: Task) -> dict[str, Any]:
     building = task.folder / "building"
     shutil.rmtree(building, ignore_errors=True)
     save_merged(merged_model(base, policy), base, building)
-    merged = load_base(str(building), dtype="auto")
+    merged = load_base(str(building), dtype="float32", device=str(base.device))
     after = token_logps(merged, None, trees, groups)
     again = [group[0].ids for group in sample(merged, None, prompts, greedy)]
     agreement = compare(before, after, said, again)
@@ -65,10 +65,10 @@ def run(task: Task) -> dict[str, Any]:
     }
 
 
-def _unquantised(task: Task) -> SharedBase:
-    """The base in full precision: 4-bit weights cannot take an adapter, the weights they were made of can."""
-    settings = task.recipe.base
-    if settings.quantise == "none":
-        return base_of(task)
-    task.progress.note("the adapter was trained on a 4-bit base and is merged into the same base in full precision")
-    return load_base(settings.name_or_path, revision=settings.revision, dtype=settings.dtype, device="cpu")
+def _in_float32(task: Task) -> SharedBase:
+    """The base in float32: 4-bit weights cannot take an adapter, and bfloat16 would round its small change away."""
+    base, settings = base_of(task), task.recipe.base
+    if settings.quantise == "none" and base.dtype == torch.float32:
+        return base
+    task.progress.note("the adapter is merged into the base in float32, which is how the model is saved")
+    return load_base(settings.name_or_path, revision=settings.revision, dtype="float32", device="cpu")

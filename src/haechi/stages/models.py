@@ -10,7 +10,7 @@ from torch import Tensor
 
 from haechi.engine.forward import answer_scores
 from haechi.engine.trees import Tree, micro_batches
-from haechi.errors import RecipeError
+from haechi.errors import DivergedError, RecipeError
 from haechi.methods.reward import Normalisation
 from haechi.models.base import SharedBase
 from haechi.models.load import Dtype, Quantise, load_base
@@ -76,6 +76,14 @@ class RewardModel:
 
     def __call__(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """A score for each answer [A], prompt by prompt; 0 is the mean of SFT's answers, 1 their deviation."""
-        trees = [Tree(prompt, group) for prompt, group in zip(prompts, answers, strict=True)]
+        trees = [
+            Tree(prompt, [self._ended(ids) for ids in group]) for prompt, group in zip(prompts, answers, strict=True)
+        ]
         scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
+        if not torch.isfinite(scores_A).all():
+            raise DivergedError("the reward model gives scores that are not finite. Fix: train it again, more slowly.")
         return self.normalisation.apply(scores_A)
+
+    def _ended(self, ids: Sequence[int]) -> Sequence[int]:
+        """Scores are read at the end-of-sequence token, where the reward model learned to give them."""
+        return ids if ids[-1] == self.base.codec.eos else [*ids, self.base.codec.eos]

@@ -105,6 +105,7 @@ def _ppo_run(task: Task) -> PPORun:
         target_kl=settings.target_kl,
         critic_warmup=settings.critic_warmup,
         max_kl=settings.max_kl,
+        iterations=settings.iterations,
         evaluate_every=settings.evaluate_every,
     )
 

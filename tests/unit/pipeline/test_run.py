@@ -313,7 +313,7 @@ def test_signals_outside_the_main_thread_are_left_alone(toy: Toy, tmp_path: Path
 METERED = """\
 from haechi.pipeline.machine import Meter
 with Meter() as large:
-    block = bytearray(200 * 2**20)
+    block = bytearray(b"x") * (200 * 2**20)  # written to, so that it is really there
     del block
 with Meter() as small:
     pass
