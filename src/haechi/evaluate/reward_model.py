@@ -76,6 +76,7 @@ def score_reward_model(
     rejected_lengths: Sequence[int],
     error_rate: float | None = None,
     truly_better: Sequence[bool] | None = None,
+    scale: float = 1.0,
     samples: int = 10_000,
     seed: int = 0,
 ) -> RewardModelScores:
@@ -85,6 +86,7 @@ def score_reward_model(
         kinds: the kind of each pair; pairs of kind "" are in no kind.
         error_rate: how often the annotator picks the worse answer.
         truly_better: whether the chosen answer is the better one in truth.
+        scale: what the scores were divided by; a difference times it is the logit of the model's confidence.
 
     Raises:
         ValueError: there are no pairs, the sequences differ in length, or a score is not finite.
@@ -115,7 +117,7 @@ def score_reward_model(
             kind: bootstrap(right[of_kind == kind], samples=samples, seed=seed) for kind in sorted(set(kinds) - {""})
         },
         length_only_accuracy=length_only_accuracy(chosen_lengths, rejected_lengths),
-        calibration=calibration(difference),
+        calibration=calibration(difference * scale),
         chosen=[float(score) for score in chosen],
         rejected=[float(score) for score in rejected],
     )

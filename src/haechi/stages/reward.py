@@ -67,6 +67,7 @@ def run(task: Task) -> dict[str, Any]:
         rejected_lengths=[len(without_citations(row["rejected"])) for row in rows],
         error_rate=recipe.compare.error_rate if recipe.compare.source == "simulated" else None,
         truly_better=None if None in known else [not flipped for flipped in known],
+        scale=scale.std,
         samples=recipe.evaluate.bootstrap,
         seed=recipe.seed,
     )

@@ -97,3 +97,12 @@ def test_bad_columns_are_refused() -> None:
         score_reward_model([], [], kinds=[], chosen_lengths=[], rejected_lengths=[])
     with pytest.raises(ValueError, match="pair 1 is not finite"):
         score_reward_model(**{**PAIRS, "chosen": [0.0, math.nan, 0.0, 0.0]})
+
+
+def test_calibration_is_of_the_confidence_not_of_the_normalised_score() -> None:
+    """Scores divided by 4: a difference of 0.5 was a logit of 2, a confidence of 1 / (1 + e^-2) = 0.8808."""
+    scores = score_reward_model(
+        [0.5] * 4, [0.0] * 4, kinds=[""] * 4, chosen_lengths=[1] * 4, rejected_lengths=[1] * 4, scale=4.0, samples=100
+    )
+    assert [round(one.predicted, 4) for one in scores.calibration if one.n] == [0.8808]
+    assert scores.margin.value == 0.5
