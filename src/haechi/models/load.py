@@ -177,7 +177,9 @@ def _json(path: Path) -> dict[str, object]:
 def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, device: str) -> PreTrainedModel:
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # the run has a display of its own
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
