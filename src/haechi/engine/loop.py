@@ -50,6 +50,22 @@ class Method(Protocol):
     def load_tensors(self, tensors: Mapping[str, Tensor]) -> None: ...
 
 
+class Stateless:
+    """For a method whose weights are all that a checkpoint must hold."""
+
+    def state(self) -> dict[str, Any]:
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        del state
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
+        del tensors
+
+
 @dataclass(frozen=True, slots=True)
 class LoopSettings:
     """How to optimise.

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from haechi.engine.forward import answer_scores, score_trees, token_logps
+from haechi.engine.loop import Stateless
 from haechi.engine.trees import Tree, micro_batches
 from haechi.engine.trunk import TrunkCache
 from haechi.learners.batches import batch_at
@@ -47,7 +47,7 @@ class Micro:
     total_weight: float
 
 
-class _PairLearner:
+class _PairLearner(Stateless):
     """Batches of pairs; what a pair's loss is, the two learners below say."""
 
     def __init__(
@@ -77,18 +77,6 @@ class _PairLearner:
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         del step, metrics
         return {}
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        del state
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        del tensors
 
 
 class RewardLearner(_PairLearner):

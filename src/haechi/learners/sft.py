@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from haechi.engine.forward import score_trees
+from haechi.engine.loop import Stateless
 from haechi.engine.trees import Tree, micro_batches
 from haechi.engine.trunk import TrunkCache
 from haechi.learners.batches import batch_at
@@ -26,7 +26,7 @@ class Micro:
     num_tokens: int
 
 
-class SupervisedLearner:
+class SupervisedLearner(Stateless):
     """SFT of a role on trees of one answer each.
 
     Args:
@@ -77,15 +77,3 @@ class SupervisedLearner:
     def _nll(self, trees: Sequence[Tree]) -> Tensor:
         scored = score_trees(self.base, self.role, trees, trunk=self.trunk)
         return sft.negative_log_likelihood(scored.logps_N, scored.segments_N, scored.num_answers)
-
-    def state(self) -> dict[str, Any]:
-        return {}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        del state
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        del tensors

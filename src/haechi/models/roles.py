@@ -168,8 +168,7 @@ class Role:
                 continue
             outputs, inputs = shape
             # Kaiming-uniform A and zero B, as in the reference implementation: the role starts as its parent.
-            bound = math.sqrt(3.0 / inputs)
-            a = (torch.rand(rank, inputs, generator=generator) * 2 - 1) * bound / math.sqrt(3.0)
+            a = (torch.rand(rank, inputs, generator=generator) * 2 - 1) / math.sqrt(inputs)
             self.lora_a[name] = nn.Parameter(a.to(base.device))
             self.lora_b[name] = nn.Parameter(torch.zeros(outputs, rank, device=base.device))
         if not self.lora_a:
