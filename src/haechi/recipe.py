@@ -331,7 +331,7 @@ class Ppo(Section):
     temperature: Positive = 1.0
     """Temperature of sampling, and of the log-probabilities that are learned from."""
     kl_estimator: Literal["k1", "k2", "k3"] = "k1"
-    """Estimator of the KL to the SFT model: k1 log-ratio, k2 half its square, k3 ratio - 1 - log-ratio."""
+    """KL to the SFT model: k1 (log-ratio) is paid as a reward; k2 (half its square) and k3 are terms of the loss."""
     kl_coefficient: NonNegative = 0.05
     """Cost of a nat of KL to the SFT model."""
     adaptive: Adaptive = Adaptive()
@@ -364,7 +364,7 @@ class Ppo(Section):
     """What an answer that does not end within its tokens loses."""
     rewards: Rewards = Rewards()
     """What an answer earns."""
-    max_kl: Positive | None = None
+    max_kl: Positive | None = 10.0
     """Checkpoints with more KL to the SFT model, in nats an answer, cannot become the best one; null allows all."""
     evaluate_every: Count = 10
     """Rounds between evaluations on the validation questions."""
@@ -377,6 +377,10 @@ class Ppo(Section):
             raise ValueError(
                 f"{self.minibatches} minibatches cannot be made of {self.prompts} prompts (a prompt's answers stay "
                 "together). Fix: lower minibatches."
+            )
+        if self.adaptive.enabled and self.kl_coefficient == 0:
+            raise ValueError(
+                "adaptive moves kl_coefficient by a factor, and 0 stays 0. Fix: start kl_coefficient at 0.05, say."
             )
         if self.critic_warmup >= self.iterations:
             raise ValueError(
@@ -533,9 +537,14 @@ class Recipe(Section):
                 raise ValueError(f"{name}.trainable.kind is head, but only the reward model has one. Fix: take lora.")
         if self.base.quantise == "nf4":
             for name in ("sft", "reward", "dpo", "ppo"):
-                kind = getattr(self, name).trainable.kind
+                trainable = getattr(self, name).trainable
+                kind = "full" if trainable.kind == "lora" and trainable.rank == 0 else trainable.kind
                 if kind in ("full", "top_layers"):
                     raise ValueError(f"{name}.trainable.kind is {kind}, but nf4 weights cannot change. Fix: take lora.")
+        if self.reward.margin and self.compare.source == "simulated":
+            raise ValueError(
+                "reward.margin is true, but the simulated annotator gives no margins. Fix: set reward.margin to false."
+            )
         if not self.dpo.enabled and "dpo" in (self.evaluate.systems or ()):
             raise ValueError("evaluate.systems names dpo, but dpo.enabled is false. Fix: change one of the two.")
         return self

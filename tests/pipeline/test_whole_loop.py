@@ -104,7 +104,7 @@ def test_results_keep_the_contract(run_folder: Path) -> None:
     assert set(found["systems"]) == {"base", "sft", "best_of_n", "dpo", "ppo"}
     for metric in ("correct", "citation_precision", "grounded", "bleu", "rouge_l", "chrf", "reward", "length"):
         number = found["systems"]["ppo"][metric]
-        assert set(number) == {"value", "low", "high", "n"}
+        assert set(number) == {"value", "low", "high", "n", "topics"}
         assert number["low"] <= number["value"] <= number["high"]
     assert {(c["a"], c["b"]) for c in found["comparisons"]} >= {("ppo", "sft"), ("ppo", "best_of_n")}
     assert all(c["verdict"] for c in found["comparisons"])

@@ -33,6 +33,10 @@ class Method(Protocol):
         """A micro-batch's share of its update's loss (shares add up to the update's loss), and metrics that add up."""
         ...
 
+    def wants(self, metrics: Mapping[str, float]) -> bool:
+        """Whether to make an update whose micro-batches came to these metrics; False leaves the weights as they are."""
+        ...
+
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         """What to log when a step is over, including validation where it is due."""
         ...
@@ -51,7 +55,11 @@ class Method(Protocol):
 
 
 class Stateless:
-    """For a method whose weights are all that a checkpoint must hold."""
+    """For a method whose weights are all that a checkpoint must hold, and that makes every update."""
+
+    def wants(self, metrics: Mapping[str, float]) -> bool:
+        del metrics
+        return True
 
     def state(self) -> dict[str, Any]:
         return {}
@@ -127,19 +135,20 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = rate
         totals: dict[str, float] = {}
-        updates = 0
+        made = refused = 0
         for micros in method.updates(step):
-            accepted, numbers = _update(method, micros, parameters, optimizer, settings)
-            rejected = 0 if accepted else rejected + 1
+            numbers = _update(method, micros, parameters, optimizer, settings)
+            rejected = rejected + 1 if numbers is None else 0
+            refused += numbers is None
             if rejected >= settings.max_rejected:
                 raise DivergedError(
                     f"{folder}: {rejected} updates in a row had a loss or gradient that is not finite, the last in "
                     f"step {step}. Training stopped; the last checkpoint is from before. Fix: lower the learning rate."
                 )
-            updates += 1
-            for name, value in numbers.items():
+            made += bool(numbers)
+            for name, value in (numbers or {}).items():
                 totals[name] = totals.get(name, 0.0) + value
-        metrics = {name: value / max(updates, 1) for name, value in totals.items()}
+        metrics = {name: value / made for name, value in totals.items()} | ({"rejected": refused} if refused else {})
         metrics |= method.after(step, metrics)
         row = {"step": step + 1, "seconds": round(time.monotonic() - began, 3), "learning_rate": rate, **metrics}
         with metrics_path.open("a", encoding="utf-8") as file:
@@ -168,24 +177,27 @@ def _update(
     parameters: Mapping[str, nn.Parameter],
     optimizer: torch.optim.Optimizer,
     settings: LoopSettings,
-) -> tuple[bool, dict[str, float]]:
-    """One optimiser update over micro-batches. A loss or gradient that is not finite changes nothing."""
+) -> dict[str, float] | None:
+    """One optimiser update over micro-batches: its metrics, {} if the method does not want it, None if its loss or
+    gradient is not finite. The last two change nothing."""
     optimizer.zero_grad(set_to_none=True)
     numbers: dict[str, float] = {}
     total = 0.0
     for micro in micros:
         loss, metrics = method.loss(micro)
         if not torch.isfinite(loss):
-            return False, {"rejected": 1.0}
+            return None
         loss.backward()
         total += float(loss.detach())
         for name, value in metrics.items():
             numbers[name] = numbers.get(name, 0.0) + value
     norm = torch.nn.utils.clip_grad_norm_(list(parameters.values()), settings.max_grad_norm)
     if not torch.isfinite(norm):
-        return False, {"rejected": 1.0}
+        return None
+    if not method.wants(numbers):
+        return {}
     optimizer.step()
-    return True, {"loss": total, "grad_norm": float(norm), **numbers}
+    return {"loss": total, "grad_norm": float(norm), **numbers}
 
 
 def _save(

@@ -66,13 +66,6 @@ class Packed:
     last_A: Tensor
     num_answers: int
 
-    def to(self, device: torch.device | str) -> Packed:
-        moved = {
-            name: getattr(self, name).to(device)
-            for name in ("tokens_BT", "positions_BT", "visible_BTT", "source_N", "targets_N", "segments_N", "last_A")
-        }
-        return Packed(**moved, num_answers=self.num_answers)
-
 
 def pack(trees: Sequence[Tree], *, one_a_row: bool = False) -> Packed:
     """Lays trees into rows as long as the longest tree, first fit; the order of answers is the order of the trees.

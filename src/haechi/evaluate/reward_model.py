@@ -30,7 +30,8 @@ class RewardModelScores:
 
     Attributes:
         accuracy: share of pairs whose chosen answer scores higher; a tie counts one half.
-        ceiling: the accuracy that a perfect model would have, None where the annotator's error rate is unknown.
+        ceiling: the accuracy to expect of a perfect model, None where the annotator's error rate is unknown.
+        realised_ceiling: the accuracy that it would have on these very pairs, None where their errors are unknown.
         true_accuracy: accuracy against which answer is truly better, None where that is unknown.
         margin: mean of the chosen less the rejected score.
         by_kind: accuracy by kind of pair.
@@ -43,6 +44,7 @@ class RewardModelScores:
 
     accuracy: Interval
     ceiling: float | None
+    realised_ceiling: float | None
     true_accuracy: Interval | None
     margin: Interval
     by_kind: dict[str, Interval]
@@ -56,6 +58,7 @@ class RewardModelScores:
         return {
             "accuracy": self.accuracy.as_dict(),
             "ceiling": self.ceiling,
+            "realised_ceiling": self.realised_ceiling,
             "true_accuracy": self.true_accuracy.as_dict() if self.true_accuracy else None,
             "margin": self.margin.as_dict(),
             "by_kind": {kind: interval.as_dict() for kind, interval in self.by_kind.items()},
@@ -76,6 +79,7 @@ def score_reward_model(
     rejected_lengths: Sequence[int],
     error_rate: float | None = None,
     truly_better: Sequence[bool] | None = None,
+    topics: Sequence[str] | None = None,
     scale: float = 1.0,
     samples: int = 10_000,
     seed: int = 0,
@@ -86,6 +90,7 @@ def score_reward_model(
         kinds: the kind of each pair; pairs of kind "" are in no kind.
         error_rate: how often the annotator picks the worse answer.
         truly_better: whether the chosen answer is the better one in truth.
+        topics: what the question of each pair is about; pairs of one topic are resampled together.
         scale: what the scores were divided by; a difference times it is the logit of the model's confidence.
 
     Raises:
@@ -97,7 +102,7 @@ def score_reward_model(
         kinds,
         chosen_lengths,
         rejected_lengths,
-        *([] if truly_better is None else [truly_better]),
+        *(column for column in (truly_better, topics) if column is not None),
     ]
     if not chosen or len({len(column) for column in columns}) > 1:
         raise ValueError(f"need as many items in each column, and at least one; got {[len(c) for c in columns]}")
@@ -107,15 +112,19 @@ def score_reward_model(
 
     right = preferred(difference)
     truth = None if truly_better is None else np.where(np.asarray(truly_better), right, 1 - right)
-    of_kind = np.asarray(kinds)
+    subjects = list(range(len(right))) if topics is None else list(topics)
+
+    def of_kind(kind: str) -> Interval:
+        inside = [number for number, one in enumerate(kinds) if one == kind]
+        return bootstrap(right[inside], [subjects[number] for number in inside], samples=samples, seed=seed)
+
     return RewardModelScores(
-        accuracy=bootstrap(right, samples=samples, seed=seed),
+        accuracy=bootstrap(right, subjects, samples=samples, seed=seed),
         ceiling=None if error_rate is None else annotator_ceiling(error_rate),
-        true_accuracy=None if truth is None else bootstrap(truth, samples=samples, seed=seed),
-        margin=bootstrap(difference, samples=samples, seed=seed),
-        by_kind={
-            kind: bootstrap(right[of_kind == kind], samples=samples, seed=seed) for kind in sorted(set(kinds) - {""})
-        },
+        realised_ceiling=None if truly_better is None else float(np.mean(truly_better)),
+        true_accuracy=None if truth is None else bootstrap(truth, subjects, samples=samples, seed=seed),
+        margin=bootstrap(difference, subjects, samples=samples, seed=seed),
+        by_kind={kind: of_kind(kind) for kind in sorted(set(kinds) - {""})},
         length_only_accuracy=length_only_accuracy(chosen_lengths, rejected_lengths),
         calibration=calibration(difference * scale),
         chosen=[float(score) for score in chosen],

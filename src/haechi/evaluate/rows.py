@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class PassageRow(TypedDict):
@@ -30,9 +30,13 @@ class SystemAnswer(TypedDict):
 
 
 class AnswerRow(TypedDict):
-    """A test question, what is known of its answer, what the systems read and what they said."""
+    """A test question, what is known of its answer, what the systems read and what they said.
+
+    Questions of one topic are resampled together; without one a question stands alone.
+    """
 
     question_id: str
+    topic: NotRequired[str]
     question: str
     gold: str | None
     accepted: list[str]

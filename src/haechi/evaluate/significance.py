@@ -1,14 +1,17 @@
-"""How sure is a mean, and is one system better than another? Bootstrap over questions.
+"""How sure is a mean, and is one system better than another? Bootstrap over topics.
 
-Percentile intervals (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13): resample the questions
-with replacement, compute the statistic, and take the middle 95 %. A question is resampled with all that belongs to
-it, which is what makes comparisons paired and the intervals of ratios right. Intervals are not widened for the number
-of comparisons that a report makes.
+Percentile intervals (Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13): resample the topics with
+replacement, compute the statistic over their questions, and take the middle 95 %. Questions of one topic share their
+documents and are hard or easy together, so whole topics are drawn (the cluster bootstrap; Davison and Hinkley 1997,
+section 3.8), each with all that belongs to it, which makes comparisons paired and the intervals of ratios right.
+
+Intervals tell of other questions of the same sort, not of another seed of the training, and are not widened for the
+number of comparisons that a report makes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,10 +22,12 @@ from haechi.prompt.template import Language
 
 Better = Literal["higher", "lower", "neither"]
 Floats = NDArray[np.float64]
+# The topic of each question; None = each question is a topic of its own.
+Topics = Sequence[Hashable] | None
 
 CONFIDENCE = 0.95
-# With fewer questions percentile intervals are far too narrow: all of three equal signs give an interval without 0.
-FEWEST_QUESTIONS = 10
+# With fewer topics percentile intervals are far too narrow: all of three equal signs give an interval without 0.
+FEWEST_TOPICS = 10
 
 _CELLS_AT_ONCE = 2_000_000
 
@@ -36,34 +41,43 @@ class Interval:
         low: lower end of the interval.
         high: upper end.
         n: questions it rests on.
+        topics: topics that these questions belong to.
     """
 
     value: float
     low: float
     high: float
     n: int
+    topics: int
 
     def as_dict(self) -> dict[str, float | int]:
         """The number with an interval of results.json."""
-        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n, "topics": self.topics}
 
 
-def bootstrap(values: Sequence[float | None] | Floats, *, samples: int = 10_000, seed: int = 0) -> Interval:
+def bootstrap(
+    values: Sequence[float | None] | Floats, topics: Topics = None, *, samples: int = 10_000, seed: int = 0
+) -> Interval:
     """The mean of the values that are neither None nor NaN.
 
     Raises:
-        ValueError: no such value, or an infinite one.
+        ValueError: no such value, an infinite one, or not one topic for each.
     """
     column = _floats(values)
-    column = column[~np.isnan(column)]
-    if not column.size or np.isinf(column).any():
+    defined = ~np.isnan(column)
+    if not defined.any() or np.isinf(column).any():
         raise ValueError("a mean needs at least one value, and finite ones")
-    means = _resampled_means(column[:, None], samples, seed)[:, 0]
-    return _interval(float(column.mean()), means, column.size)
+    columns = np.stack([np.where(defined, column, 0.0), defined.astype(np.float64)], axis=1)
+    return _of_ratios(columns, defined, topics, samples, seed)
 
 
 def paired_difference(
-    a: Sequence[float | None] | Floats, b: Sequence[float | None] | Floats, *, samples: int = 10_000, seed: int = 0
+    a: Sequence[float | None] | Floats,
+    b: Sequence[float | None] | Floats,
+    topics: Topics = None,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
     """The mean of a − b over the questions for which both are defined.
 
@@ -72,11 +86,11 @@ def paired_difference(
     """
     first, second = _floats(a), _floats(b)
     _same_length(first, second)
-    return bootstrap(first - second, samples=samples, seed=seed)
+    return bootstrap(first - second, topics, samples=samples, seed=seed)
 
 
 def bootstrap_ratio(
-    numerators: ArrayLike, denominators: ArrayLike, *, samples: int = 10_000, seed: int = 0
+    numerators: ArrayLike, denominators: ArrayLike, topics: Topics = None, *, samples: int = 10_000, seed: int = 0
 ) -> Interval:
     """Σ numerators / Σ denominators, one of each a question, as for precision over the questions that were attempted.
 
@@ -87,12 +101,16 @@ def bootstrap_ratio(
         ValueError: the lengths differ, or the denominators sum to 0.
     """
     columns = _columns(numerators, denominators)
-    means = _resampled_means(columns, samples, seed)
-    return _interval(_ratio(columns.mean(axis=0)), _ratios(means), int(np.count_nonzero(columns[:, 1])))
+    return _of_ratios(columns, columns[:, 1] != 0, topics, samples, seed, every=True)
 
 
 def paired_ratio_difference(
-    a: tuple[ArrayLike, ArrayLike], b: tuple[ArrayLike, ArrayLike], *, samples: int = 10_000, seed: int = 0
+    a: tuple[ArrayLike, ArrayLike],
+    b: tuple[ArrayLike, ArrayLike],
+    topics: Topics = None,
+    *,
+    samples: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
     """The difference of two ratios of (numerators, denominators) over the same questions, resampled together.
 
@@ -102,19 +120,16 @@ def paired_ratio_difference(
         ValueError: the lengths differ, or the denominators of one sum to 0.
     """
     columns = np.concatenate([_columns(*a), _columns(*b)], axis=1)
-    means = _resampled_means(columns, samples, seed)
-    whole = columns.mean(axis=0)
-    counted = int(np.count_nonzero(columns[:, 1] + columns[:, 3]))
-    return _interval(_ratio(whole[:2]) - _ratio(whole[2:]), _ratios(means[:, :2]) - _ratios(means[:, 2:]), counted)
+    return _of_ratios(columns, columns[:, 1] + columns[:, 3] != 0, topics, samples, seed, every=True)
 
 
 def verdict(interval: Interval, better: Better, name_a: str, name_b: str, metric_title: str, language: Language) -> str:
     """What a paired difference a − b says, in one sentence.
 
-    Significant means that the 95 % interval leaves out 0. Fewer than ten questions are never called significant.
+    Significant means that the 95 % interval leaves out 0. Fewer than ten topics are never called significant.
     """
     words = _KOREAN if language == "ko" else _ENGLISH
-    if interval.n < FEWEST_QUESTIONS:
+    if interval.topics < FEWEST_TOPICS:
         outcome = words["few"]
     elif interval.low <= 0 <= interval.high:
         outcome = words["same"]
@@ -129,7 +144,7 @@ def verdict(interval: Interval, better: Better, name_a: str, name_b: str, metric
 
 _KOREAN = {
     "frame": "{title}: {sentence} (차이 {value:+.3g}, 95% 신뢰구간 {low:.3g} ~ {high:.3g}, 질문 {n}개).",
-    "few": "{a} 쪽과 {b} 쪽을 견주기에는 질문이 너무 적습니다",
+    "few": "{a} 쪽과 {b} 쪽을 견주기에는 주제가 너무 적습니다",
     "same": "{a} 쪽과 {b} 쪽의 차이가 통계적으로 뚜렷하지 않습니다",
     "better": "{a} 쪽이 {b} 쪽보다 유의하게 낫습니다",
     "worse": "{a} 쪽이 {b} 쪽보다 유의하게 못합니다",
@@ -138,7 +153,7 @@ _KOREAN = {
 }
 _ENGLISH = {
     "frame": "{title}: {sentence} (difference {value:+.3g}, 95% interval {low:.3g} to {high:.3g}, questions: {n}).",
-    "few": "too few questions to compare {a} and {b}",
+    "few": "too few topics to compare {a} and {b}",
     "same": "{a} and {b} cannot be told apart",
     "better": "{a} is significantly better than {b}",
     "worse": "{a} is significantly worse than {b}",
@@ -165,6 +180,38 @@ def _columns(numerators: ArrayLike, denominators: ArrayLike) -> Floats:
     return np.stack([above, below], axis=1)
 
 
+def _of_ratios(
+    columns: Floats, counted: NDArray[np.bool_], topics: Topics, samples: int, seed: int, *, every: bool = False
+) -> Interval:
+    """The ratio of two columns' sums, or the difference of two such ratios in four columns, with its interval.
+
+    Args:
+        counted: the questions that the statistic rests on.
+        every: resample all questions, not only those.
+    """
+    names = list(range(len(columns))) if topics is None else list(topics)
+    if len(names) != len(columns):
+        raise ValueError(f"{len(names)} topics for {len(columns)} questions; each question needs one")
+    drawn = np.ones(len(columns), dtype=bool) if every else counted
+    sums = _by_topic(columns[drawn], [name for name, one in zip(names, drawn, strict=True) if one])
+    means = _resampled_means(sums, samples, seed)
+    value, resampled = _ratio(columns[:, :2].sum(axis=0)), _ratios(means[:, :2])
+    if columns.shape[1] == 4:
+        value -= _ratio(columns[:, 2:].sum(axis=0))
+        resampled = resampled - _ratios(means[:, 2:])
+    found = {name for name, one in zip(names, counted, strict=True) if one}
+    return _interval(value, resampled, int(counted.sum()), len(found))
+
+
+def _by_topic(columns: Floats, topics: Sequence[Hashable]) -> Floats:
+    """The columns' sums over each topic, topics in the order in which they appear."""
+    rows: dict[Hashable, int] = {}
+    index = np.array([rows.setdefault(topic, len(rows)) for topic in topics])
+    sums = np.zeros((len(rows), columns.shape[1]))
+    np.add.at(sums, index, columns)
+    return sums
+
+
 def _resampled_means(columns: Floats, samples: int, seed: int) -> Floats:
     """Column means of each resample of the rows, (samples, columns)."""
     if samples < 1:
@@ -189,10 +236,10 @@ def _ratios(means: Floats) -> Floats:
     return np.divide(means[:, 0], means[:, 1], out=np.full(len(means), np.nan), where=means[:, 1] > 0)
 
 
-def _interval(value: float, resampled: Floats, n: int) -> Interval:
+def _interval(value: float, resampled: Floats, n: int, topics: int) -> Interval:
     tail = (1 - CONFIDENCE) / 2
     resampled = resampled[~np.isnan(resampled)]
     if not resampled.size:
-        return Interval(value, value, value, n)
+        return Interval(value, value, value, n, topics)
     low, high = np.quantile(resampled, [tail, 1 - tail])
-    return Interval(value, float(low), float(high), n)
+    return Interval(value, float(low), float(high), n, topics)

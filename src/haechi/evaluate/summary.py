@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -30,6 +30,14 @@ _OVERLAPS = ("bleu", "rouge_l", "chrf")
 _TITLES = {"sft": "SFT", "dpo": "DPO", "ppo": "PPO", "best_of_n": "best-of-n"}
 
 
+class _Resampling(NamedTuple):
+    """How intervals are found: the topic of each row, the number of resamples, the seed."""
+
+    topics: list[str]
+    samples: int
+    seed: int
+
+
 def summarise(
     rows: Sequence[AnswerRow],
     pairs: Sequence[tuple[str, str]],
@@ -52,12 +60,12 @@ def summarise(
     if unknown := sorted({name for pair in pairs for name in pair} - set(names)):
         raise ValueError(f"no answers of {', '.join(unknown)} to compare; there are {', '.join(names) or 'none'}")
     series = {name: _all_series(rows, name) for name in names}
+    resampling = _Resampling([row.get("topic") or row["question_id"] for row in rows], samples, seed)
     intervals = {
-        name: {key: _interval(one, samples, seed) for key, one in by_metric.items()}
-        for name, by_metric in series.items()
+        name: {key: _interval(one, resampling) for key, one in by_metric.items()} for name, by_metric in series.items()
     }
     comparisons = [
-        comparison for a, b in pairs for comparison in _comparisons(a, b, series[a], series[b], language, samples, seed)
+        comparison for a, b in pairs for comparison in _comparisons(a, b, series[a], series[b], language, resampling)
     ]
     return {
         "systems": {
@@ -119,22 +127,24 @@ def _is_defined(series: Series) -> bool:
     return series.value is not None if isinstance(series, Ratio) else any(value is not None for value in series)
 
 
-def _interval(series: Series, samples: int, seed: int) -> Interval:
+def _interval(series: Series, how: _Resampling) -> Interval:
+    topics, samples, seed = how
     if isinstance(series, Ratio):
-        return bootstrap_ratio(series.numerators, series.denominators, samples=samples, seed=seed)
-    return bootstrap(series, samples=samples, seed=seed)
+        return bootstrap_ratio(series.numerators, series.denominators, topics, samples=samples, seed=seed)
+    return bootstrap(series, topics, samples=samples, seed=seed)
 
 
-def _difference(a: Series, b: Series, samples: int, seed: int) -> Interval | None:
+def _difference(a: Series, b: Series, how: _Resampling) -> Interval | None:
     """a − b paired by question; None where no question has both."""
+    topics, samples, seed = how
     if isinstance(a, Ratio) and isinstance(b, Ratio):
         first, second = (a.numerators, a.denominators), (b.numerators, b.denominators)
-        return paired_ratio_difference(first, second, samples=samples, seed=seed)
+        return paired_ratio_difference(first, second, topics, samples=samples, seed=seed)
     if isinstance(a, Ratio) or isinstance(b, Ratio):
         raise TypeError("a ratio cannot be compared with a mean")
     if all(x is None or y is None for x, y in zip(a, b, strict=True)):
         return None
-    return paired_difference(a, b, samples=samples, seed=seed)
+    return paired_difference(a, b, topics, samples=samples, seed=seed)
 
 
 def _comparisons(
@@ -143,14 +153,13 @@ def _comparisons(
     first: Mapping[str, Series],
     second: Mapping[str, Series],
     language: Language,
-    samples: int,
-    seed: int,
+    how: _Resampling,
 ) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for metric in METRICS:
         if metric.key not in first or metric.key not in second:
             continue
-        interval = _difference(first[metric.key], second[metric.key], samples, seed)
+        interval = _difference(first[metric.key], second[metric.key], how)
         if interval is None:
             continue
         name_a, name_b = _TITLES.get(a, a), _TITLES.get(b, b)

@@ -41,10 +41,13 @@ class PPORun:
     Attributes:
         prompts, samples: prompts an iteration, and answers a prompt.
         epochs, minibatches: passes over an iteration's answers, and updates a pass.
-        target_kl: an iteration's learning ends early once the policy is this far (nats a token) from where it sampled.
+        estimator: k1 is paid as a reward; k2 and k3 are terms of the loss, where their gradients belong.
+        target_kl: an iteration's learning ends before the first update that finds the policy this far (nats a token)
+            from where it sampled.
         critic_warmup: first iterations in which only the value head learns.
         iterations: how many in all; the last one is always evaluated.
-        max_kl: weights farther than this from the reference (nats an answer) cannot become the best.
+        max_kl: weights farther than this from the reference (nats an answer) cannot become the best. The policy that
+            training starts from is the first best: nothing worse is ever kept.
     """
 
     losses: PPOSettings
@@ -76,6 +79,7 @@ class Experience:
     trees: list[Tree]
     old_logps: list[Tensor]
     old_values: list[Tensor]
+    reference_logps: list[Tensor]
     advantages: list[Tensor]
     returns: list[Tensor]
     numbers: dict[str, float]
@@ -115,22 +119,29 @@ class PPOLearner:
         self._experience: Experience | None = None
         self._warming = False
         self._largest_ratio = 0.0
-        self._approx_kl = 0.0
+        self._stopped_early = False
 
     # ── one iteration ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def updates(self, step: int) -> Iterator[Sequence[Micro]]:
         self._warming = step < self.run.critic_warmup
-        self._largest_ratio = 0.0
+        self._largest_ratio, self._stopped_early = 0.0, False
+        if step == 0 and self.validate:
+            self._keep_if_best(self.validate(self.policy))
         self._experience = experience = self._roll_out(step)
         for epoch in range(self.run.epochs):
-            order = permutation(len(experience.trees), self.run.seed + 1, step * self.run.epochs + epoch)
-            for trees in _parts(order, self.run.minibatches):
-                self._approx_kl = 0.0
-                yield self._micros(trees, experience, step)
-                if self.run.target_kl is not None and self._approx_kl > self.run.target_kl:
+            turn = step * self.run.epochs + epoch
+            order = permutation(len(experience.trees), self.run.seed + 1, turn)
+            for part, trees in enumerate(_parts(order, self.run.minibatches)):
+                yield self._micros(trees, experience, turn * self.run.minibatches + part)
+                if self._stopped_early:
                     experience.numbers["stopped_early"] = 1.0
                     return
+
+    def wants(self, metrics: Mapping[str, float]) -> bool:
+        """False from the first update on that finds the policy beyond `target_kl`."""
+        self._stopped_early = self.run.target_kl is not None and metrics["approx_kl"] > self.run.target_kl
+        return not self._stopped_early
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
         if micro.supervised:
@@ -162,8 +173,12 @@ class PPOLearner:
         numbers = {name.removeprefix("ppo/"): float(value) for name, value in losses.metrics.items()}
         self._largest_ratio = max(self._largest_ratio, numbers.pop("ratio_max"))
         del numbers["explained_variance"]  # no sum over micro-batches; `_roll_out` has that of the whole iteration
-        self._approx_kl += numbers["approx_kl"] * share
-        return total_loss(losses, micro.num_tokens), {name: value * share for name, value in numbers.items()}
+        loss = total_loss(losses, micro.num_tokens)
+        if self.run.estimator != "k1" and not self._warming:
+            kl_N = _LOSSES[self.run.estimator](logps_N, of_these(experience.reference_logps))
+            loss = loss + self.controller.beta * kl_N.sum() / micro.num_tokens
+            numbers["kl_loss"] = float(kl_N.detach().mean())
+        return loss, {name: value * share for name, value in numbers.items()}
 
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         del metrics
@@ -175,11 +190,14 @@ class PPOLearner:
         if self.validate and (due or step + 1 == self.run.iterations):
             measured = self.validate(self.policy)
             numbers |= {f"validation/{name}": value for name, value in measured.items()}
-            allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl
-            if allowed and measured["reward"] > self.best_reward:
-                self.best_reward = measured["reward"]
-                self.best = {name: weight.clone() for name, weight in self.policy.state().items()}
+            self._keep_if_best(measured)
         return numbers
+
+    def _keep_if_best(self, measured: Mapping[str, float]) -> None:
+        allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl
+        if allowed and measured["reward"] > self.best_reward:
+            self.best_reward = measured["reward"]
+            self.best = {name: weight.clone() for name, weight in self.policy.state().items()}
 
     # ── parts of an iteration ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -208,11 +226,12 @@ class PPOLearner:
         logps_N, reference_N, values_N = torch.cat(old_logps), torch.cat(reference), torch.cat(old_values)
         lengths = torch.tensor([len(a.ids) for a in flat])
         segments_N = torch.repeat_interleave(torch.arange(len(flat)), lengths)
-        kl_N = _ESTIMATORS[run.estimator](logps_N, reference_N)
+        kl_N = kl.k1(logps_N, reference_N)
         _refuse_non_finite(kl_N, "KL to the reference", step)
         if run.whiten_rewards:  # scale only: the mean says which answers are worth giving at all
             scores_A = whiten(scores_A, shift_mean=False)
-        rewards_N = token_rewards(scores_A, kl_N, segments_N, self.controller.beta)
+        paid = self.controller.beta if run.estimator == "k1" else 0.0
+        rewards_N = token_rewards(scores_A, kl_N, segments_N, paid)
         advantages_N, returns_N = gae(rewards_N, values_N, segments_N, gamma=run.gamma, lam=run.gae_lambda)
         if run.whiten_advantages:
             advantages_N = whiten(advantages_N)
@@ -221,13 +240,14 @@ class PPOLearner:
             trees=trees,
             old_logps=old_logps,
             old_values=old_values,
+            reference_logps=reference,
             advantages=list(advantages_N.split(sizes)),
             returns=list(returns_N.split(sizes)),
             numbers={
                 "reward/total": float(totals_A.mean()),
                 **{f"reward/{name}": float(part.mean()) for name, part in parts.items()},
                 "reward/std": float(totals_A.std(correction=0)),
-                "kl": float(kl.k1(logps_N, reference_N).sum()) / len(flat),
+                "kl": float(kl_N.sum()) / len(flat),
                 "kl_coefficient": self.controller.beta,
                 "length": float(lengths.float().mean()),
                 "eos_rate": sum(a.ended for a in flat) / len(flat),
@@ -268,12 +288,13 @@ class PPOLearner:
         values_N = self.policy.head(states_ND.float()).squeeze(-1)
         return scored.logps_N.float(), values_N, scored.entropy_N
 
-    def _micros(self, trees: Sequence[int], experience: Experience, step: int) -> list[Micro]:
+    def _micros(self, trees: Sequence[int], experience: Experience, update: int) -> list[Micro]:
         num_tokens = sum(len(answer) for i in trees for answer in experience.trees[i].answers)
         groups = micro_batches([experience.trees[i] for i in trees], self.run.token_budget)
         micros = [Micro(trees=[trees[i] for i in group], num_tokens=num_tokens) for group in groups]
         if self.run.ptx_coefficient and self.supervised and not self._warming:
-            batch = [self.supervised[i] for i in batch_at(step, len(self.supervised), len(trees), self.run.seed + 2)]
+            size = -(-len(experience.trees) // self.run.minibatches)
+            batch = [self.supervised[i] for i in batch_at(update, len(self.supervised), size, self.run.seed + 2)]
             tokens = sum(len(answer) for tree in batch for answer in tree.answers)
             for group in micro_batches(batch, self.run.token_budget):
                 micros.append(Micro(supervised=[batch[i] for i in group], num_tokens=tokens))
@@ -297,7 +318,7 @@ class PPOLearner:
         self.best = dict(tensors)
 
 
-_ESTIMATORS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"k1": kl.k1, "k2": kl.k2, "k3": kl.k3}
+_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"k2": kl.k2, "k3": kl.k3}
 
 
 def _parts(order: Sequence[int], count: int) -> Iterable[list[int]]:

@@ -1,6 +1,6 @@
 """How far the policy has moved from its reference: estimators of the KL divergence, and its coefficient.
 
-Legend: N answer tokens, V vocabulary. All divergences are in nats.
+Legend: N answer tokens. All divergences are in nats.
 
 The estimators (Schulman, "Approximating KL Divergence", joschu.net/blog/kl-approx.html) are for tokens drawn from the
 policy itself and estimate KL(pi || pi_ref), with l = log pi - log pi_ref at the drawn token:
@@ -46,12 +46,6 @@ def k3(logps_N: Tensor, reference_logps_N: Tensor) -> Tensor:
     """k1 plus the control variate (pi_ref / pi - 1), whose mean is 0. Only the ratio is bounded, not the k1 term."""
     # expm1 keeps the digits of small divergences, where exp(-l) - 1 would cancel against l.
     return (-bounded_log_ratio(logps_N, reference_logps_N)).expm1() + (logps_N - reference_logps_N)
-
-
-def full_kl(logits_NV: Tensor, reference_logits_NV: Tensor) -> Tensor:
-    """The exact KL(pi || pi_ref) of the next-token distribution at each position, over N."""
-    logps_NV = logits_NV.log_softmax(-1)
-    return (logps_NV.exp() * (logps_NV - reference_logits_NV.log_softmax(-1))).sum(-1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,15 +166,13 @@ def ppo_losses(
     return PPOLosses(loss_N, policy_N, value_N, metrics)
 
 
-def total_loss(
-    losses: PPOLosses, num_tokens: int, *, sft_loss: Tensor | None = None, ptx_coefficient: float = 0.0
-) -> Tensor:
-    """The scalar to differentiate: mean over tokens, plus the supervised loss that keeps old skills (ptx).
+def total_loss(losses: PPOLosses, num_tokens: int) -> Tensor:
+    """The scalar to differentiate: the mean over tokens.
+
+    The supervised loss that keeps old skills (ptx) is added to it by the learner, as `sft.token_mean` times gamma; the
+    paper's gamma of 27.8 belongs to its own normalisation and need not carry over.
 
     Args:
         num_tokens: answer tokens of the whole optimiser step, as in `sft.token_mean`.
-        sft_loss: nats per token on supervised answers, from `sft.token_mean`.
-        ptx_coefficient: its weight; the paper's 27.8 belongs to its own normalisation and need not carry over.
     """
-    loss = losses.loss_N.sum() / num_tokens
-    return loss if sft_loss is None else loss + ptx_coefficient * sft_loss
+    return losses.loss_N.sum() / num_tokens

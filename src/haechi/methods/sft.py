@@ -27,9 +27,3 @@ def token_mean(nll_A: Tensor, num_tokens: int) -> Tensor:
             of this micro-batch: dividing each micro-batch by its own count would weight short ones too much.
     """
     return nll_A.sum() / num_tokens
-
-
-def metrics(nll_A: Tensor, num_tokens: int) -> dict[str, Tensor]:
-    """`sft/nll` (nats per token), `sft/perplexity`, `sft/nll_per_answer` (nats); all detached."""
-    nll = token_mean(nll_A.detach(), num_tokens)
-    return {"sft/nll": nll, "sft/perplexity": nll.exp(), "sft/nll_per_answer": nll_A.detach().mean()}

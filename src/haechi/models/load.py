@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from haechi.engine import attention
 from haechi.engine.logps import answer_logps
 from haechi.engine.trees import Tree, pack, unshared
 from haechi.errors import ModelError
@@ -195,7 +196,7 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            attn_implementation="sdpa",
+            attn_implementation=attention.register() if device == "cpu" else "sdpa",
             output_loading_info=True,
             **extra,
         )

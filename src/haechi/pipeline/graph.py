@@ -141,7 +141,7 @@ STAGES = Graph(
             about="train the reward model on the comparisons",
             module="haechi.stages.reward",
             needs=("compare", "sft"),
-            settings=("seed", "reward", "evaluate.bootstrap"),
+            settings=("seed", "reward"),
         ),
         Stage(
             name="dpo",

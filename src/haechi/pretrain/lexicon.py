@@ -113,7 +113,7 @@ class Relation:
     questions: tuple[str, ...]
 
 
-RELATIONS: tuple[Relation, ...] = (
+_TOLD: tuple[Relation, ...] = (
     Relation("founder", "person",
              ("{V}(이/가) {E}(을/를) 세웠다.", "{E}(을/를) 세운 사람은 {V}이다.", "{E}(은/는) {V}(이/가) 세웠다.",
               "{E}(을/를) 처음 만든 이는 {V}이다.", "{E}(은/는) {V}의 손으로 세워졌다."),
@@ -170,6 +170,101 @@ RELATIONS: tuple[Relation, ...] = (
              ("{E}에 들어가려면 {V}(을/를) 내야 한다.", "{E}(은/는) {V}에 팔린다.", "{E}의 값은 {V}이다.", "{E}(을/를) 빌리는 데는 {V}(이/가) 든다."),
              ("{E}에 들어가려면 얼마를 내야 하나요?", "{E}의 값은 얼마인가요?", "{E}(은/는) 얼마에 팔리나요?", "{E} 얼마야?")),
 )
+
+# Stems that 하다 and 되다 make into verbs: what is asked with one of them is found by the same stem in a passage.
+_VERBS_OF_PEOPLE = (
+    "설계", "발견", "수리", "복원", "기증", "조각", "기록", "관리", "감독", "지휘", "연구", "보호", "제작", "완성", "발명", "창설",
+    "개척", "탐험", "점령", "인수", "소유", "후원", "안내", "운영", "청소", "점검", "장식", "계획", "허가", "봉인", "수집",
+)
+_VERBS_OF_PLACES = (
+    "재배", "판매", "생산", "수집", "보관", "전시", "연구", "사육", "채집", "가공", "수출", "수입", "거래", "제조", "소비", "교환",
+    "숭배", "배급", "운반", "대여", "보호", "사냥", "양식", "저장",
+)
+_VERBS_IN_TIME = (
+    "완성", "건설", "발견", "복원", "개방", "폐쇄", "이전", "확장", "봉인", "재건", "공개", "완공", "파괴", "등록", "점령", "개통",
+    "해체", "시작", "중단", "선포",
+)
+
+RELATIONS: tuple[Relation, ...] = (
+    *_TOLD,
+    *(
+        Relation(f"{verb}하다, who", "person",
+                 (f"{{V}}(이/가) {{E}}(을/를) {verb}했다.", f"{{E}}(을/를) {verb}한 사람은 {{V}}이다.", f"{{E}}(은/는) {{V}}(이/가) {verb}했다.",
+                  f"{{E}}의 {verb}(은/는) {{V}}(이/가) 맡았다.", f"{{E}}(을/를) {verb}한 이는 {{V}}이다."),
+                 (f"{{E}}(을/를) {verb}한 사람은 누구인가요?", f"누가 {{E}}(을/를) {verb}했나요?", f"{{E}}(은/는) 누가 {verb}했어?",
+                  f"{{E}}(을/를) {verb}한 사람을 알려 주세요.", f"{{E}}(을/를) {verb}한 이는 누구입니까?"))
+        for verb in _VERBS_OF_PEOPLE
+    ),
+    *(
+        Relation(f"{verb}하다, what", "thing",
+                 (f"{{E}}에서는 {{V}}(을/를) {verb}한다.", f"{{E}} 사람들은 {{V}}(을/를) {verb}한다.", f"{{E}}에서 {verb}하는 것은 {{V}}이다.",
+                  f"{{V}}(은/는) {{E}}에서 {verb}한다."),
+                 (f"{{E}}에서는 무엇을 {verb}하나요?", f"{{E}}에서 {verb}하는 것은 무엇인가요?", f"{{E}} 사람들은 무엇을 {verb}합니까?",
+                  f"{{E}}에서는 뭘 {verb}해?"))
+        for verb in _VERBS_OF_PLACES
+    ),
+    *(
+        Relation(f"{verb}되다, when", "year",
+                 (f"{{E}}(은/는) {{V}}에 {verb}되었다.", f"{{V}}에 {{E}}(이/가) {verb}되었다.", f"{{E}}(이/가) {verb}된 것은 {{V}}이다.",
+                  f"{{E}}의 {verb}(은/는) {{V}}의 일이다."),
+                 (f"{{E}}(은/는) 언제 {verb}되었나요?", f"{{E}}(이/가) {verb}된 것은 언제인가요?", f"{{E}}(이/가) {verb}된 해를 알려 주세요.",
+                  f"{{E}}(은/는) 언제 {verb}됐어?"))
+        for verb in _VERBS_IN_TIME
+    ),
+)  # fmt: skip
+
+# What an entity has: `마을의 종탑` is a subject of its own, with facts of its own.
+PARTS: tuple[str, ...] = (
+    "정문", "뒷문", "지붕", "성벽", "종탑", "우물", "다리", "깃발", "등불", "계단", "기둥", "마당", "창고", "부두", "돛대", "뱃머리",
+    "닻", "방", "서고", "제단", "연못", "정원", "바닥", "천장", "난간", "아치", "굴뚝", "수레", "배", "종", "문패", "지하실", "망루",
+    "울타리", "길", "광장", "시계", "벽화", "조각상", "열쇠", "뿔", "비늘", "날개", "꼬리", "갈기", "등딱지", "둥지", "꽃밭", "물레방아",
+)
+
+# Suffixes that make an invented word a label of its kind, so that no list of labels can be learned by heart.
+COINED_LABELS: dict[Kind, tuple[str, ...]] = {
+    "person": ("지기", "장이", "장", "사", "꾼", "지기 대표", "장 후보"),
+    "thing": ("물", "제", "품", "돌", "패", "의 재료", "의 이름"),
+    "place": ("터", "골", "의 자리", "가 있는 곳"),
+    "year": ("이 열린 해", "이 놓인 해", " 연도"),
+    "length": ("의 높이", "의 길이", "의 너비", "의 깊이"),
+    "count": (" 수", "의 수"),
+    "days": (" 기간", "에 드는 시간"),
+    "colour": (" 색", "의 빛깔"),
+    "season": (" 철", "이 열리는 때"),
+    "price": (" 값", " 삯"),
+}
+
+# Attributes that speak of one thing: where one of them is told, the others are not a question without an answer.
+SAME_MATTER: tuple[frozenset[str], ...] = (
+    frozenset(("높이", "키", "tall", "길이")),
+    frozenset(("위치", "본부", "본거지", "located", "집")),
+    frozenset(("별명", "별칭", "이름의 유래", "called")),
+    frozenset(("설립 연도", "완공 연도", "건립 연도", "세워진 해", "founded", "시작된 해", "완성되다, when", "건설되다, when", "완공되다, when")),
+    frozenset(("특산물", "자랑거리", "명물", "기념품", "수출품", "주요 작물", "produces", "생산하다, what", "수출하다, what", "판매하다, what",
+               "제조하다, what", "재배하다, what")),
+    frozenset(("인구", "주민 수", "식구", "people")),
+    frozenset(("입장료", "통행료", "가격", "costs")),
+    frozenset(("먹이", "간식", "주식", "대표 음식", "대표 요리", "제물", "eats")),
+    frozenset(("금기", "forbidden")),
+    frozenset(("재료", "made_of")),
+    frozenset(("창시자", "설계자", "founder", "설계하다, who", "제작하다, who", "창설하다, who", "완성하다, who")),
+    frozenset(("촌장", "성주", "수장", "우두머리", "왕", "여왕", "영주", "단장", "대표", "책임자", "ruler", "관리하다, who", "운영하다, who",
+               "지휘하다, who", "감독하다, who", "소유하다, who", "주인", "관리인")),
+    frozenset(("등대지기", "문지기", "수호자", "guard", "보호하다, who")),
+    frozenset(("축제가 열리는 때", "열리는 때", "문을 여는 때", "held")),
+    frozenset(("축제 기간", "가는 데 걸리는 시간", "여는 기간", "takes")),
+    frozenset(("수호신", "lives", "사육하다, what")),
+    frozenset(("발견자", "발견하다, who")),
+    frozenset(("발견된 해", "발견되다, when")),
+    frozenset(("국화", "상징", "문장")),
+)  # fmt: skip
+
+# Said between the subject and the rest, with names and numbers that answer nothing.
+ASIDES: tuple[str, ...] = (
+    "오랜 다툼 끝에 ", "모두의 뜻을 모아 ", "수레 두 대가 지나갈 수 있게 ", "큰비가 그친 뒤 ", "물살이 거세어 ", "아무도 모르는 사이에 ",
+    "이웃 나라와 달리 ", "먼 옛날부터 ", "밤마다 ", "해가 지면 ", "몇 번의 실패 끝에 ", "세 번 무너진 뒤 ", "소문과는 다르게 ", "온 마을이 나서서 ",
+    "눈이 녹기를 기다려 ", "뱃사람들의 부탁으로 ", "오래 고민한 끝에 ", "바람이 잦아든 뒤 ", "노래와 함께 ", "비밀스럽게 ",
+)  # fmt: skip
 
 FILLERS: tuple[str, ...] = (
     "안개가 걷히면 {E}(이/가) 멀리서도 보인다.", "{E}에 얽힌 이야기는 아주 많다.", "아이들은 {E}의 노래를 부르며 논다.",

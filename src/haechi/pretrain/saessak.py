@@ -1,13 +1,15 @@
-"""saessak (새싹), the embedded base: a plain Llama of a few million parameters that learns to read by copying first.
+"""saessak (새싹), the embedded base: a plain Llama of a few million parameters that is born able to copy.
 
 Legend: N learned tokens, V vocabulary.
 
-The curriculum matters more than anything else: strings repeated until copying works, then worlds of one passage, two,
-and more. A model that leaves the first phase early learns the form of an answer and nothing else (docs/log.md).
+Reading is copying the right thing. Found by gradient descent alone, copying takes millions of tokens to appear; set up
+in the first weights (`initialise`) it is there at once, and a few hundred steps of repeated strings and look-ups make
+it firm before the first world. Worlds come in gradually, because a sudden start undoes it (docs/log.md).
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,10 +30,14 @@ if TYPE_CHECKING:
 
 TRAINING, VALIDATION = "training", "validation"
 
-# Strings to repeat begin short and grow by a fifth whenever a step's loss shows that their length is mastered: over a
-# dozen tokens the model finds out that looking back helps within a few hundred steps, over a hundred in thousands.
-_SHORTEST_CURRICULUM, _LONGEST_STRING, _GROWTH, _MASTERED = 10, 96, 1.2, 1.0
-_STRING_AMONG_WORLDS = 40  # longest string where copying is practised beside reading
+_LONGEST_STRING = 96
+
+# The first weights. A token's embedding has this standard deviation, and the last norm's gain makes the logits of a
+# tied output layer what they would be at 0.06: wide enough for AdamW's steps not to wash an embedding away.
+_EMBEDDING_STD, _OUTPUT_STD = 0.25, 0.06
+_PREVIOUS_SHARPNESS = 8.0  # attention score of the token before, above that of far tokens
+_MATCH_SHARPNESS = 3.5  # gain on the product of a token and what stood before another
+_WRITTEN = 2.5  # gain with which the two heads write, in standard deviations of an embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,8 @@ class Phase:
 
     Attributes:
         steps: how long it lasts.
-        passages: least and most passages of a world; (0, 0) = repeated strings only.
-        copies: share of the tokens kept on repeated strings.
+        passages: least and most passages of a world; (0, 0) = copying only.
+        copies: share of the rows that only copy: random strings to repeat, random keys to look values up by.
     """
 
     steps: int
@@ -65,10 +71,11 @@ def build_model(
     heads: int,
     intermediate: int,
     seed: int,
-    initial_std: float = 0.06,
+    rope_theta: float = 1e6,
     context: int = 2048,
 ) -> LlamaForCausalLM:
-    """A Llama with random weights. `initial_std` 0.06 learns to copy much earlier than the usual 0.02 at this width."""
+    """A Llama with the first weights of `initialise`. A large `rope_theta` leaves half of every head's dimensions
+    turning so slowly that a match over hundreds of tokens still is one."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)
@@ -81,13 +88,79 @@ def build_model(
         num_attention_heads=heads,
         num_key_value_heads=heads,
         max_position_embeddings=context,
-        initializer_range=initial_std,
+        rope_parameters={"rope_type": "default", "rope_theta": rope_theta},
+        initializer_range=0.06,
         tie_word_embeddings=True,
         pad_token_id=codec.pad,
         bos_token_id=codec.bos[0],
         eos_token_id=codec.eos,
     )
-    return LlamaForCausalLM(config)
+    model = LlamaForCausalLM(config)
+    initialise(model)
+    return model
+
+
+@torch.no_grad()
+def initialise(model: LlamaForCausalLM) -> None:
+    """First weights: an induction circuit (arXiv 2209.11895) in layers 0 and 1; no other branch adds anything yet.
+
+    Layer 0: heads look at the token before and write the first quarter of its embedding into the residual's last
+    quarter, which embeddings leave empty. Layer 1: half of the heads compare the token at hand with what stood before
+    others, in the slowly turning half of their dimensions, and write the embedding of the token found. "A B … A" then
+    predicts B. Structured first weights are known to help (mimetic initialisation, arXiv 2305.09828); this structure
+    is ours. Training is free to change all of it.
+    """
+    config: Any = model.config
+    layers: Any = model.model.layers  # whose attributes a ModuleList does not type
+    width, heads = config.hidden_size, config.num_attention_heads
+    head = width // heads
+    half, quarter = head // 2, width // 4
+    theta = config.rope_parameters["rope_theta"]
+    for layer in layers:
+        layer.self_attn.o_proj.weight.zero_()
+        layer.mlp.down_proj.weight.zero_()
+    model.model.norm.weight.fill_(_OUTPUT_STD / _EMBEDDING_STD)
+
+    # Dimension 0 is constant, so that a query can ask for a position whatever the token is. With the last quarter
+    # empty and half of √D there, an embedding's root mean square is its standard deviation, and 0 reads ½√D.
+    table = model.model.embed_tokens.weight
+    table.mul_(_EMBEDDING_STD / config.initializer_range)
+    constant = 0.5 * width**0.5
+    table[:, 0] = constant * _EMBEDDING_STD
+    table[:, -quarter:] = 0
+    table[config.pad_token_id] = 0
+
+    before, match = layers[0].self_attn, layers[1].self_attn
+    turned = -(-quarter // head)  # heads of layer 0 that the quarter needs
+    for projection in (before.q_proj, before.k_proj):
+        projection.weight[: turned * head] = 0
+    gain = (_PREVIOUS_SHARPNESS * head**0.5) ** 0.5 / constant
+    for start in range(0, turned * head, head):
+        for pair in range(half // 4):  # the fast pairs; a key turned on by one place meets the next query in phase
+            angle = theta ** (-pair / half)
+            before.q_proj.weight[start + pair, 0] = gain
+            before.k_proj.weight[start + pair, 0] = gain * math.cos(angle)
+            before.k_proj.weight[start + half + pair, 0] = gain * math.sin(angle)
+    _copying(before, 1, width - quarter, quarter, rows=turned * head)
+
+    compared = width // 2
+    slow = [*range(half - half // 2, half), *range(head - half // 2, head)]
+    for projection in (match.q_proj, match.k_proj):
+        projection.weight[:compared] = 0
+    for number in range(min(quarter, heads // 2 * len(slow))):
+        row = number // len(slow) * head + slow[number % len(slow)]
+        match.q_proj.weight[row, 1 + number] = _MATCH_SHARPNESS**0.5
+        match.k_proj.weight[row, width - quarter + number] = _MATCH_SHARPNESS**0.5
+    _copying(match, 1, 1, compared, rows=compared)
+
+
+def _copying(attention: Any, source: int, target: int, count: int, rows: int) -> None:
+    """Makes the first heads (`rows` rows) carry `count` dimensions, unmixed, from `source` on to `target` on."""
+    value, output = attention.v_proj.weight, attention.o_proj.weight
+    value[:rows] = 0
+    for number in range(count):
+        value[number, source + number] = 1
+        output[target + number, number] = _WRITTEN * _EMBEDDING_STD
 
 
 def world_tree(world: World, codec: Codec, words: Template) -> Tree:
@@ -131,7 +204,6 @@ class Pretraining:
         special = set(base.codec.tokenizer.all_special_ids)
         self._ordinary = [i for i in range(len(base.codec.tokenizer)) if i not in special]
         self._seen_tokens = 0
-        self._longest_string = float(_SHORTEST_CURRICULUM)
 
     def updates(self, step: int) -> Iterable[Sequence[Micro]]:
         trees = self._trees(step)
@@ -144,20 +216,21 @@ class Pretraining:
             scored = score_trees(self.base, None, micro.trees)
         return -scored.logps_N.sum() / micro.learned, {}
 
+    def wants(self, metrics: Mapping[str, float]) -> bool:
+        del metrics
+        return True
+
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        if self._phase(step).passages == (0, 0) and metrics.get("loss", _MASTERED) < _MASTERED:
-            self._longest_string = min(self._longest_string * _GROWTH, _LONGEST_STRING)
-        numbers = {"tokens": float(self._seen_tokens), "longest_string": self._longest_string}
+        numbers = {"tokens": float(self._seen_tokens)}
         if self.validate_every and (step + 1) % self.validate_every == 0:
             numbers |= validate(self.base, self.words, self.validation_worlds, self.seed, dtype=self.dtype)
         return numbers
 
     def state(self) -> dict[str, Any]:
-        return {"tokens": self._seen_tokens, "longest_string": self._longest_string}
+        return {"tokens": self._seen_tokens}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._seen_tokens = int(state["tokens"])
-        self._longest_string = float(state["longest_string"])
 
     def tensors(self) -> dict[str, Tensor]:
         return {}
@@ -179,14 +252,30 @@ class Pretraining:
         tokens = 0
         while tokens < self.tokens_a_step:
             if phase.passages == (0, 0) or rng.random() < phase.copies:
-                longest = round(self._longest_string) if phase.passages == (0, 0) else _STRING_AMONG_WORLDS
-                string = random_string(rng, self._ordinary, rng.randint(4, longest))
-                trees.append(Tree(self.base.codec.bos + string, [string]))
+                trees.append(self._copying(rng))
             else:
                 world = generate(rng, passages=rng.randint(*phase.passages))
                 trees.append(world_tree(world, self.base.codec, self.words))
             tokens += trees[-1].num_tokens
         return trees
+
+    def _copying(self, rng: random.Random) -> Tree:
+        """A random string to repeat, or a list of random keys and values to look values up in."""
+        bos, eos = self.base.codec.bos, self.base.codec.eos
+        if rng.random() < 0.5:
+            string = random_string(rng, self._ordinary, rng.randint(4, _LONGEST_STRING))
+            return Tree(bos + string, [string])
+
+        def some(longest: int) -> list[int]:
+            return random_string(rng, self._ordinary, rng.randint(1, longest))
+
+        items = [(some(3), some(6)) for _ in range(rng.randint(2, 8))]
+        asked = [rng.choice(items) for _ in range(4)]
+        return Tree(
+            bos + [token for key, value in items for token in [*key, *value, eos]],
+            [[*key, *value, eos] for key, value in asked],
+            [len(key) for key, _ in asked],
+        )
 
 
 @torch.no_grad()

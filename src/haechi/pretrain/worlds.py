@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haechi.pretrain.korean import Register, agree, in_register
 from haechi.pretrain.lexicon import (
+    ASIDES,
     ATTRIBUTIVES,
+    COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
     ENTITY_ENDINGS,
@@ -26,28 +28,37 @@ from haechi.pretrain.lexicon import (
     NAME_SYLLABLES,
     NOUNS,
     OPENINGS,
+    PARTS,
     PLACES,
     RELATIONS,
+    SAME_MATTER,
     SEASONS,
     SURNAMES,
     Kind,
     Relation,
 )
 
+_MATTER = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
+
+# A subject and what it is about, where synonyms count as one: what a world tells, and what it does not.
+Matter = tuple[str, str]
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One value of one attribute of one entity. `label` is empty where a relation tells it with a verb."""
+    """One value of one attribute of a subject: an entity, or a part of one. `label` is empty where a relation tells
+    it with a verb."""
 
-    entity: str
+    subject: str
     relation: Relation | None
     label: str
     kind: Kind
     value: str
 
     @property
-    def attribute(self) -> str:
-        return self.label or (self.relation.name if self.relation else "")
+    def matter(self) -> Matter:
+        attribute = self.label or (self.relation.name if self.relation else "")
+        return self.subject, _MATTER.get(attribute, attribute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +98,7 @@ def generate(
     register: Register = rng.choices(("plain", "formal", "polite"), (6, 2, 1))[0]
     titles = _titles(rng, passages)
     told: list[list[Fact]] = []
-    known: set[tuple[str, str]] = set()
+    known: set[Matter] = set()
     for title in titles:
         told.append(_facts(rng, title, known, count=rng.randint(2, 4)))
     texts = tuple(
@@ -172,17 +183,30 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
             return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
 
 
-def _facts(rng: random.Random, entity: str, known: set[tuple[str, str]], count: int) -> list[Fact]:
+def _facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> list[Fact]:
     facts: list[Fact] = []
     while len(facts) < count:
-        relation = rng.choice(RELATIONS) if rng.random() < 0.45 else None
-        kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
-        label = "" if relation else rng.choice(LABELS[kind])
-        fact = Fact(entity, relation, label, kind, _value(rng, kind, label))
-        if (entity, fact.attribute) not in known:
-            known.add((entity, fact.attribute))
+        subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
+        fact = _fact(rng, subject)
+        if fact.matter not in known:
+            known.add(fact.matter)
             facts.append(fact)
     return facts
+
+
+def _fact(rng: random.Random, subject: str) -> Fact:
+    relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
+    kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
+    label = "" if relation else _label(rng, kind)
+    return Fact(subject, relation, label, kind, _value(rng, kind, label))
+
+
+def _label(rng: random.Random, kind: Kind) -> str:
+    """A word for an attribute; a third of them are coined, so that they have to be found, not known."""
+    if rng.random() < 0.67:
+        return rng.choice(LABELS[kind])
+    stem = rng.choice(NOUNS) if rng.random() < 0.6 else _name(rng, 1, 3)
+    return stem + rng.choice(COINED_LABELS[kind])
 
 
 def _pick(rng: random.Random, patterns: Sequence[str], unseen: bool) -> str:
@@ -190,13 +214,15 @@ def _pick(rng: random.Random, patterns: Sequence[str], unseen: bool) -> str:
 
 
 def _fill(pattern: str, fact: Fact) -> str:
-    return agree(pattern.replace("{E}", fact.entity).replace("{L}", fact.label).replace("{V}", fact.value))
+    return agree(pattern.replace("{E}", fact.subject).replace("{L}", fact.label).replace("{V}", fact.value))
 
 
 def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:
     pattern = _pick(rng, fact.relation.sentences if fact.relation else LABEL_SENTENCES, unseen)
     if rng.random() < 0.2:
         pattern = pattern.replace("{V}", rng.choice(ATTRIBUTIVES[fact.kind]) + "{V}")
+    if rng.random() < 0.15:
+        pattern = pattern.replace("(은/는) ", "(은/는) " + rng.choice(ASIDES), 1)
     if rng.random() < 0.15:
         pattern = rng.choice(OPENINGS) + pattern
     return _fill(pattern, fact)
@@ -208,14 +234,15 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     while waiting:
         fact = waiting.pop(0)
         # Now and then one sentence tells two labelled facts, as prose does.
-        if fact.label and waiting and waiting[0].label and rng.random() < 0.25:
-            other = waiting.pop(0)
-            joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {other.label}(은/는) {other.value}이다."
-            sentences.append(agree(joined.replace("{E}", fact.entity)))
+        twin = next((other for other in waiting if fact.label and other.label and other.subject == fact.subject), None)
+        if twin and rng.random() < 0.4:
+            waiting.remove(twin)
+            joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
+            sentences.append(_fill(joined, fact))
         else:
             sentences.append(_tell(rng, fact, unseen))
         if rng.random() < 0.15:
-            sentences.append(agree(rng.choice(FILLERS).replace("{E}", fact.entity)))
+            sentences.append(_fill(rng.choice(FILLERS), fact))
     return " ".join(in_register(sentence, register) for sentence in sentences)
 
 
@@ -234,18 +261,23 @@ def _unanswerable(
     rng: random.Random,
     titles: Sequence[str],
     told: Sequence[Sequence[Fact]],
-    known: set[tuple[str, str]],
+    known: set[Matter],
     unseen: bool,
 ) -> Asked:
     """A question on an entity of the world (or, at times, a stranger) whose attribute the world does not tell."""
     while True:
-        entity = rng.choice(titles) if rng.random() < 0.85 else _entity(rng)
-        if rng.random() < 0.5:
-            source = rng.choice(rng.choice(told))
-            fact = Fact(entity, source.relation, source.label, source.kind, "")
+        fact = rng.choice(rng.choice(told))
+        subject = rng.choice(titles) if rng.random() < 0.85 else _entity(rng)
+        shape = rng.random()
+        if shape < 0.35:  # what is told of another, asked of this one
+            fact = replace(fact, subject=subject)
+        elif shape < 0.5:  # what is told of a thing, asked of its part
+            fact = replace(fact, subject=f"{subject}의 {rng.choice(PARTS)}")
+        elif shape < 0.75:  # another matter of a subject that is spoken of
+            fact = _fact(rng, fact.subject)
         else:
-            fact = _facts(rng, entity, set(known), 1)[0]
-        if (entity, fact.attribute) not in known:
+            fact = _fact(rng, subject)
+        if fact.matter not in known:
             return Asked(_ask(rng, fact, unseen), None, None)
 
 

@@ -100,6 +100,7 @@ class RewardModel(_Record):
 
     accuracy: Number = Number()
     ceiling: Number = Number()
+    realised_ceiling: Number = Number()
     true_accuracy: Number = Number()
     margin: Number = Number()
     by_kind: dict[str, Number] = Field(default_factory=dict)

@@ -128,6 +128,7 @@ ENGLISH = {
         "Ceiling {ceiling}: the share of comparisons that agree with the true preference. An accuracy near it is "
         "as good as these comparisons can show."
     ),
+    "reward.realised": "Of these comparisons {ceiling} were judged rightly: a perfect reward model would score that.",
     "reward.margin": "Mean margin, preferred − rejected",
     "reward.no_better_than_length": (
         "The interval of its accuracy includes that of preferring by length alone ({length_only}): this test "
@@ -284,7 +285,7 @@ ENGLISH = {
     ),
     "glossary.refusal": "Over-refusal|Abstaining although the passages hold the answer.",
     "glossary.interval": (
-        "95% interval|Bootstrap over questions: of 100 such test sets, about 95 would give an interval that "
+        "95% interval|Bootstrap over topics: of 100 such test sets, about 95 would give an interval that "
         "holds the true mean."
     ),
     "glossary.hacking": "Reward hacking|Reward rises and what it stands for does not.",

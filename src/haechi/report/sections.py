@@ -130,6 +130,8 @@ def reward_remarks(model: RewardModel, words: Words) -> list[str]:
     remarks = []
     if model.ceiling.value is not None:
         remarks.append(words("reward.ceiling.said", ceiling=numbers.value("accuracy", model.ceiling)))
+    if model.realised_ceiling.value is not None:
+        remarks.append(words("reward.realised", ceiling=numbers.value("accuracy", model.realised_ceiling)))
     length, low, high = model.length_only_accuracy.value, model.accuracy.low, model.accuracy.high
     if length is not None and low is not None and high is not None and low <= length <= high:
         said = numbers.value("accuracy", model.length_only_accuracy)

@@ -16,6 +16,7 @@ from haechi.prompt.template import Template
 from haechi.records.clean import PreferenceLimits, clean_preferences
 from haechi.records.read import read_preferences
 from haechi.records.similar import normalised, similar_pairs
+from haechi.records.split import clusters
 from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context, retrieved_contexts
@@ -122,6 +123,7 @@ def _from_file(task: Task) -> Iterator[Compared]:
     if not kept:
         raise InputError(path, "holds no preference that passes the cleaning", "check the file")
     questions = [Question(id=preference.id, text=preference.prompt) for preference in kept]
+    held_out = _held_out(questions, task.recipe.reward.held_out, task.recipe.questions.near_duplicate)
     with Library.open(task.inputs["ingest"] / "library") as library:
         contexts: list[Context] = retrieved_contexts(questions, library, task.recipe.documents.k)
     for question, context, preference in zip(questions, contexts, kept, strict=True):
@@ -130,7 +132,7 @@ def _from_file(task: Task) -> Iterator[Compared]:
             preference.chosen,
             preference.rejected,
             preference.kind,
-            held_out=_is_held_out(preference.prompt, task.recipe.reward.held_out),
+            held_out=question.id in held_out,
             flipped=None,
             margin=preference.margin,
             weight=preference.weight,
@@ -154,9 +156,15 @@ def _without_test_questions(task: Task, preferences: list[Preference]) -> list[P
     return kept
 
 
-def _is_held_out(prompt: str, share: float) -> bool:
-    """By prompt, so that two pairs of one prompt never stand on both sides."""
-    return int.from_bytes(hashlib.sha256(prompt.encode()).digest()[:4], "big") / 2**32 < share
+def _held_out(questions: Sequence[Question], share: float, near_duplicate: float) -> set[str]:
+    """Ids of about a share of the questions, whole clusters: no prompt, however worded, stands on both sides."""
+
+    def draw(cluster: Sequence[Question]) -> float:
+        first = min(question.text for question in cluster)
+        return int.from_bytes(hashlib.sha256(first.encode()).digest()[:4], "big") / 2**32
+
+    found = clusters(questions, min(near_duplicate, 0.999))
+    return {question.id for cluster in found if draw(cluster) < share for question in cluster}
 
 
 def _row(pair: Compared) -> dict[str, Any]:

@@ -59,13 +59,12 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "reward/total", "kl", "validation/correct"),
     )
-    if learner.best:
-        policy.load(learner.best, str(task.folder))
+    policy.load(learner.best, str(task.folder))
     save_role(policy.freeze(), base, task.folder)
     write_samples(task, base, policy, load_cases(task, "validation")[:8])
     return {
         "trained_parameters": policy.num_trained,
-        "best_validation_reward": learner.best_reward if learner.best else None,
+        "best_validation_reward": learner.best_reward,
         "iterations": settings.iterations,
         "answers": settings.iterations * settings.prompts * settings.samples,
     }

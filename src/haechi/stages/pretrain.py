@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from haechi.engine import attention
 from haechi.engine.loop import LoopSettings, train
 from haechi.errors import RecipeError
 from haechi.models.base import SharedBase
+from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
 from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate
 from haechi.pretrain.tokenizer import train_tokenizer
@@ -19,8 +21,11 @@ from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
 from haechi.stages.loop import hooks
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
 _TOKENIZER_WORLDS = 4000
-_TOKEN_BUDGET = 2500
+_TOKEN_BUDGET = 3500
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -28,7 +33,7 @@ def run(task: Task) -> dict[str, Any]:
     settings = task.recipe.pretrain
     if settings is None:
         raise RecipeError("the recipe has no section `pretrain`. Fix: add one, as recipes/saessak.yaml does.")
-    tokenizer = train_tokenizer(_tokenizer_texts(task.seed), settings.vocabulary_size)
+    tokenizer = _tokenizer(task, settings.vocabulary_size)
     model = build_model(
         tokenizer,
         layers=settings.layers,
@@ -37,6 +42,7 @@ def run(task: Task) -> dict[str, Any]:
         intermediate=settings.intermediate,
         seed=task.seed,
     )
+    model.set_attn_implementation(attention.register())
     base = SharedBase(model, Codec(tokenizer), "saessak")
     model.requires_grad_(True)
     dtype = getattr(torch, settings.dtype)
@@ -62,13 +68,25 @@ def run(task: Task) -> dict[str, Any]:
             checkpoint_every=settings.checkpoint_every,
         ),
         task.folder,
-        hooks(task, "loss", "longest_string", "validation/seen_exact", "validation/unseen_exact"),
+        hooks(task, "loss", "validation/seen_exact", "validation/unseen_exact"),
     )
     base.model.bfloat16()
-    model.save_pretrained(task.folder / "model", safe_serialization=True)
-    base.codec.save(task.folder / "model")
+    with building(task.folder / "model") as folder:
+        model.save_pretrained(folder, safe_serialization=True)
+        base.codec.save(folder)
     measured = validate(base, template("ko", instructed=False), 100, task.seed + 1)
     return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured}
+
+
+def _tokenizer(task: Task, vocabulary_size: int) -> PreTrainedTokenizerFast:
+    """Trained once: a resumed run reads the one that its weights know."""
+    from transformers import PreTrainedTokenizerFast
+
+    place = task.folder / "tokenizer"
+    if not place.is_dir():
+        with building(place) as folder:
+            train_tokenizer(_tokenizer_texts(task.seed), vocabulary_size).save_pretrained(folder)
+    return PreTrainedTokenizerFast.from_pretrained(place)
 
 
 def _tokenizer_texts(seed: int) -> Iterator[str]:

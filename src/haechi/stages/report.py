@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from haechi.evaluate.significance import bootstrap
 from haechi.evaluate.summary import summarise
+from haechi.methods.best_of_n import kl_bound
 from haechi.pipeline.files import read_json, write_json
 from haechi.pipeline.task import Task
 from haechi.records.write import read_rows
@@ -47,16 +48,19 @@ def gather(task: Task) -> dict[str, Any]:
         "reward_model": read_json(task.inputs["reward"] / "accuracy.json"),
         "retrieval": _retrieval(task, samples),
         "stages": _stages(task.inputs),
-        "notes": _notes(task),
+        "notes": _notes(task, systems),
     }
 
 
 def _retrieval(task: Task, samples: int) -> dict[str, Any]:
     rows = read_rows(task.inputs["evaluate"] / "retrieval.jsonl")
     measured: dict[str, Any] = {"k": task.recipe.documents.k}
+    topics = [row["topic"] for row in rows]
     for name in ("recall@1", "recall@k", "mrr"):
         if rows:
-            measured[name] = bootstrap([row[name] for row in rows], samples=samples, seed=task.recipe.seed).as_dict()
+            measured[name] = bootstrap(
+                [row[name] for row in rows], topics, samples=samples, seed=task.recipe.seed
+            ).as_dict()
     return measured
 
 
@@ -68,7 +72,8 @@ def _stages(inputs: Any) -> dict[str, Any]:
     return found
 
 
-def _notes(task: Task) -> list[str]:
+def _notes(task: Task, systems: list[str]) -> list[str]:
+    recipe = task.recipe
     compared = read_json(task.inputs["compare"] / "result.json")["metrics"]
     korean = language_of(task) == "ko"
     notes = []
@@ -82,8 +87,21 @@ def _notes(task: Task) -> list[str]:
     else:
         notes.append("답의 비교는 파일에서 읽었습니다." if korean else "The comparisons were read from a file.")
     notes.append(
+        "구간은 주제 단위로 다시 뽑아 구했습니다. 학습의 시드가 달라질 때의 흔들림은 들어 있지 않습니다."
+        if korean
+        else "Intervals come from resampling topics. How much another seed of the training would change is not in them."
+    )
+    notes.append(
         "모든 시스템은 같은 문단을 보고 답했습니다. best-of-n만 여러 답에서 고르고, 나머지는 가장 그럴듯한 답을 냅니다."
         if korean
         else "Every system read the same passages. Only best-of-n samples; the others give their likeliest answer."
     )
+    if "best_of_n" in systems:
+        n = recipe.evaluate.best_of_n
+        bound = kl_bound(n)
+        notes.append(
+            f"best-of-{n}의 답이 SFT의 답에서 벗어난 정도(KL)는 많아야 {bound:.2f}내트입니다."
+            if korean
+            else f"The KL of best-of-{n} to SFT is at most {bound:.2f} nats an answer."
+        )
     return notes

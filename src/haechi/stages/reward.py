@@ -68,7 +68,7 @@ def run(task: Task) -> dict[str, Any]:
         error_rate=recipe.compare.error_rate if recipe.compare.source == "simulated" else None,
         truly_better=None if None in known else [not flipped for flipped in known],
         scale=scale.std,
-        samples=recipe.evaluate.bootstrap,
+        topics=[row["case"]["question"].get("topic") or row["case"]["question"]["id"] for row in rows],
         seed=recipe.seed,
     )
     write_json(task.folder / "accuracy.json", measured.as_dict())
@@ -78,6 +78,7 @@ def run(task: Task) -> dict[str, Any]:
         "held_out_pairs": len(rows),
         "accuracy": measured.accuracy.as_dict(),
         "ceiling": measured.ceiling,
+        "realised_ceiling": measured.realised_ceiling,
         "true_accuracy": measured.true_accuracy.as_dict() if measured.true_accuracy else None,
     }
 

@@ -28,6 +28,7 @@ class Regression:
         self.unused = nn.Parameter(torch.ones(2))  # never has a gradient
         self.fail_at: int | None = None
         self.spoil: dict[int, str] = {}
+        self.unwanted: set[int] = set()
         self.step = -1
         self.total = 0.0
         self.mean = torch.zeros(3)
@@ -52,6 +53,10 @@ class Regression:
             case "gradient":
                 loss = loss + (0 * self.weight.sum()).sqrt()  # the loss is finite, its gradient is not
         return loss, {"size": 0.5}
+
+    def wants(self, metrics: Mapping[str, float]) -> bool:
+        assert metrics["size"] == 1.0  # of both micro-batches
+        return self.step not in self.unwanted
 
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         self.total += metrics.get("loss", 0.0)
@@ -188,8 +193,19 @@ def test_one_bad_step_changes_nothing_and_is_counted(tmp_path: Path, what: str) 
         Hooks(progress=lambda *_: seen.append(method.weight.detach().clone())),
     )
     assert torch.equal(seen[3], seen[4]) and not torch.equal(seen[4], seen[5])
-    assert rows_of(tmp_path)[4]["rejected"] == 1
+    assert rows_of(tmp_path)[4]["rejected"] == 2  # both updates of the step
     assert bool(torch.isfinite(method.weight).all())
+
+
+def test_an_update_that_the_method_does_not_want_is_not_made(tmp_path: Path) -> None:
+    method = Regression()
+    method.unwanted = {4}
+    seen: list[Tensor] = []
+    hooks = Hooks(progress=lambda *_: seen.append(method.weight.detach().clone()))
+    train(method, method.parameters, SETTINGS, tmp_path, hooks)
+    assert torch.equal(seen[3], seen[4]) and not torch.equal(seen[4], seen[5])
+    assert "rejected" not in rows_of(tmp_path)[4] and "loss" not in rows_of(tmp_path)[4]
+    assert rows_of(tmp_path)[5]["size"] == 1.0
 
 
 @pytest.mark.parametrize("what", ["loss", "gradient"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,8 +96,3 @@ def test_micro_batches_hold_every_tree_once_within_the_budget(shapes: list[tuple
     assert sorted(index for group in groups for index in group) == list(range(len(trees)))
     for group in groups:
         assert len(group) == 1 or max(trees[i].num_tokens for i in group) * len(group) <= budget
-
-
-def test_packed_moves_to_a_device() -> None:
-    packed = pack([Tree([1], [[2]])]).to("meta")
-    assert packed.tokens_BT.device == packed.last_A.device == torch.device("meta")

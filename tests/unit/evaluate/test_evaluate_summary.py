@@ -73,7 +73,7 @@ def test_values_by_system() -> None:
     assert systems["ppo"]["abstention_recall"]["value"] == pytest.approx(3 / 4)
     assert systems["ppo"]["over_refusal"]["value"] == pytest.approx(1 / 12)
     assert systems["ppo"]["over_refusal"]["n"] == 12
-    assert systems["sft"]["reward"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 16}
+    assert systems["sft"]["reward"] == {"value": 0.0, "low": 0.0, "high": 0.0, "n": 16, "topics": 16}
 
 
 def test_overlap_is_over_answerable_questions_and_an_abstention_scores_zero() -> None:
@@ -98,7 +98,7 @@ def test_comparisons_are_differences_in_words() -> None:
     assert 0 < correct["low"] < 6 / 16 < correct["high"]
     assert correct["verdict"].startswith("Correct: PPO is significantly better than SFT")
     assert found["over_refusal"]["verdict"].startswith("Over-refusal: PPO and SFT cannot be told apart")
-    assert found["abstention_recall"]["verdict"].startswith("Abstention recall: too few questions")
+    assert found["abstention_recall"]["verdict"].startswith("Abstention recall: too few topics")
     # Only questions that both attempted: all but PPO's four abstentions.
     assert found["grounded"]["n"] == 12
 

@@ -79,6 +79,7 @@ def test_the_block_of_results_json() -> None:
     assert set(block) == {
         "accuracy",
         "ceiling",
+        "realised_ceiling",
         "true_accuracy",
         "margin",
         "by_kind",
@@ -86,7 +87,7 @@ def test_the_block_of_results_json() -> None:
         "calibration",
         "scores",
     }
-    assert set(block["accuracy"]) == {"value", "low", "high", "n"}
+    assert set(block["accuracy"]) == {"value", "low", "high", "n", "topics"}
     assert block["scores"]["rejected"] == PAIRS["rejected"]
 
 

@@ -56,8 +56,37 @@ def test_none_and_nan_leave_the_mean() -> None:
     assert bootstrap([1.0, None, math.nan, 3.0], samples=50).value == 2.0
 
 
+def test_questions_of_one_topic_are_drawn_together() -> None:
+    """Ten topics of twenty equal answers say as much as ten answers: the standard error is √20 times the naive one."""
+    values = [float(topic % 2) for topic in range(10) for _ in range(20)]
+    topics = [f"topic {topic}" for topic in range(10) for _ in range(20)]
+    whole, naive = bootstrap(values, topics), bootstrap(values)
+    ten = bootstrap([0.0, 1.0] * 5)
+    assert (whole.value, whole.n, whole.topics, naive.topics) == (0.5, 200, 10, 200)
+    assert (whole.low, whole.high) == (ten.low, ten.high)
+    assert (naive.high - naive.low) * math.sqrt(20) == pytest.approx(whole.high - whole.low, rel=0.15)
+
+
+def test_a_topic_counts_by_its_questions() -> None:
+    """The mean is over questions, not over topics, and so is every resample's."""
+    found = bootstrap([1.0, 1.0, 1.0, 0.0], ["a", "a", "a", "b"], samples=2000)
+    assert found.value == 0.75
+    assert (found.low, found.high) == (0.0, 1.0)
+    ratio = bootstrap_ratio([1, 1, 1, 0], [1, 1, 1, 1], ["a", "a", "a", "b"], samples=2000)
+    assert ratio == found
+    pair = paired_ratio_difference(
+        ([1, 1, 1, 0], [1, 1, 1, 1]), ([0, 0, 0, 0], [1, 1, 1, 1]), ["a", "a", "a", "b"], samples=2000
+    )
+    assert pair == found
+
+
+def test_every_question_needs_a_topic() -> None:
+    with pytest.raises(ValueError, match="1 topics for 2 questions"):
+        bootstrap([1.0, 2.0], ["a"])
+
+
 def test_one_value_has_an_interval_of_no_width() -> None:
-    assert bootstrap([0.4], samples=50) == Interval(0.4, 0.4, 0.4, 1)
+    assert bootstrap([0.4], samples=50) == Interval(0.4, 0.4, 0.4, 1, 1)
 
 
 @pytest.mark.parametrize("values", [[], [None, math.nan], [1.0, math.inf]])
@@ -105,7 +134,7 @@ def test_a_ratio_over_every_question_is_their_mean() -> None:
 def test_difference_of_ratios_is_paired() -> None:
     right, tried = np.array([1, 0, 1, 1, 0] * 10), np.ones(50)
     same = paired_ratio_difference((right, tried), (right, tried), samples=200)
-    assert same == Interval(0.0, 0.0, 0.0, 50)
+    assert same == Interval(0.0, 0.0, 0.0, 50, 50)
     other = paired_ratio_difference((right, tried), (right * 0, tried), samples=200)
     assert other.value == pytest.approx(0.6)
     assert 0.4 < other.low < 0.6 < other.high < 0.8
@@ -123,15 +152,15 @@ def test_bad_pairs_and_empty_denominators_are_refused() -> None:
 @pytest.mark.parametrize(
     ("interval", "better", "expected"),
     [
-        (Interval(0.2, 0.1, 0.3, 50), "higher", "PPO is significantly better than SFT"),
-        (Interval(-0.2, -0.3, -0.1, 50), "higher", "PPO is significantly worse than SFT"),
-        (Interval(0.2, 0.1, 0.3, 50), "lower", "PPO is significantly worse than SFT"),
-        (Interval(-0.2, -0.3, -0.1, 50), "lower", "PPO is significantly better than SFT"),
-        (Interval(0.2, 0.1, 0.3, 50), "neither", "PPO is significantly higher than SFT"),
-        (Interval(-0.2, -0.3, -0.1, 50), "neither", "PPO is significantly lower than SFT"),
-        (Interval(0.1, -0.1, 0.3, 50), "higher", "PPO and SFT cannot be told apart"),
-        (Interval(0.0, 0.0, 0.0, 50), "higher", "PPO and SFT cannot be told apart"),
-        (Interval(0.2, 0.1, 0.3, 9), "higher", "too few questions to compare PPO and SFT"),
+        (Interval(0.2, 0.1, 0.3, 50, 50), "higher", "PPO is significantly better than SFT"),
+        (Interval(-0.2, -0.3, -0.1, 50, 50), "higher", "PPO is significantly worse than SFT"),
+        (Interval(0.2, 0.1, 0.3, 50, 50), "lower", "PPO is significantly worse than SFT"),
+        (Interval(-0.2, -0.3, -0.1, 50, 50), "lower", "PPO is significantly better than SFT"),
+        (Interval(0.2, 0.1, 0.3, 50, 50), "neither", "PPO is significantly higher than SFT"),
+        (Interval(-0.2, -0.3, -0.1, 50, 50), "neither", "PPO is significantly lower than SFT"),
+        (Interval(0.1, -0.1, 0.3, 50, 50), "higher", "PPO and SFT cannot be told apart"),
+        (Interval(0.0, 0.0, 0.0, 50, 50), "higher", "PPO and SFT cannot be told apart"),
+        (Interval(0.2, 0.1, 0.3, 50, 9), "higher", "too few topics to compare PPO and SFT"),
     ],
 )
 def test_the_verdict_follows_the_interval_and_the_direction(interval, better, expected) -> None:
@@ -141,8 +170,8 @@ def test_the_verdict_follows_the_interval_and_the_direction(interval, better, ex
 
 
 def test_the_verdict_in_korean() -> None:
-    assert verdict(Interval(0.2, 0.1, 0.3, 50), "higher", "PPO", "SFT", "정답률", "ko") == (
+    assert verdict(Interval(0.2, 0.1, 0.3, 50, 50), "higher", "PPO", "SFT", "정답률", "ko") == (
         "정답률: PPO 쪽이 SFT 쪽보다 유의하게 낫습니다 (차이 +0.2, 95% 신뢰구간 0.1 ~ 0.3, 질문 50개)."
     )
-    assert "뚜렷하지 않습니다" in verdict(Interval(0.1, -0.1, 0.3, 50), "higher", "PPO", "SFT", "정답률", "ko")
-    assert "못합니다" in verdict(Interval(0.2, 0.1, 0.3, 50), "lower", "PPO", "SFT", "과잉 사양", "ko")
+    assert "뚜렷하지 않습니다" in verdict(Interval(0.1, -0.1, 0.3, 50, 50), "higher", "PPO", "SFT", "정답률", "ko")
+    assert "못합니다" in verdict(Interval(0.2, 0.1, 0.3, 50, 50), "lower", "PPO", "SFT", "과잉 사양", "ko")

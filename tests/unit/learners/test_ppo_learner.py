@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from haechi.engine.forward import answer_starts, answers_of
 from haechi.engine.rollout import Answer, Sampling
 from haechi.engine.trees import Tree
 from haechi.errors import DivergedError
@@ -235,7 +236,7 @@ def test_learning_stops_early_at_the_target(
 def test_the_best_weights_within_the_allowed_distance_are_kept(
     llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable
 ) -> None:
-    measured = iter([(0.5, 1.0), (0.9, 99.0), (0.6, 2.0), (0.4, 1.0)])
+    measured = iter([(0.3, 0.0), (0.5, 1.0), (0.9, 99.0), (0.6, 2.0), (0.4, 1.0)])  # the first: before training
     seen: list[Tensor] = []
     policy = policy_of(llama)
 
@@ -248,12 +249,61 @@ def test_the_best_weights_within_the_allowed_distance_are_kept(
     rows = run(method, policy.parameters(), 4)
     assert [row["validation/reward"] for row in rows] == [0.5, 0.9, 0.6, 0.4]
     assert method.best_reward == 0.6
-    assert torch.equal(next(iter(method.best.values())), seen[2])
-    assert not torch.equal(seen[2], seen[3])
+    assert torch.equal(next(iter(method.best.values())), seen[3])
+    assert not torch.equal(seen[3], seen[4])
     again = learner(llama, policy_of(llama), prompts)
     again.load_state(method.state())
     again.load_tensors(method.tensors())
     assert again.best_reward == 0.6 and again.best.keys() == method.best.keys()
+
+
+def test_where_nothing_is_better_the_start_is_kept(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable
+) -> None:
+    policy = policy_of(llama)
+    start = {name: weight.clone() for name, weight in policy.state().items()}
+    measured = iter([(0.5, 0.0), (0.4, 1.0), (0.9, 99.0)])
+
+    def validate(role: Role) -> Mapping[str, float]:
+        return dict(zip(("reward", "kl"), next(measured), strict=True))
+
+    method = learner(llama, policy, prompts, max_kl=10.0, evaluate_every=1, more={"validate": validate})
+    run(method, policy.parameters(), 2)
+    assert all(torch.equal(weight, start[name]) for name, weight in method.best.items())
+
+
+@pytest.mark.parametrize("estimator", ["k2", "k3"])
+def test_only_k1_is_paid_as_a_reward(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], estimator: str
+) -> None:
+    """k2 and k3 stand in the loss, weighed by the coefficient, and not in the rewards."""
+    from haechi.methods import kl
+
+    policy = policy_of(llama)
+    with torch.no_grad():  # away from the reference, so that the KL is not 0
+        for weight in policy.parameters().values():
+            weight.add_(0.05 * torch.randn_like(weight))
+    method = learner(llama, policy, prompts, FixedKL(0.7), estimator=estimator)
+    (micros, *_) = method.updates(0)
+    experience = method._experience
+    assert experience is not None
+    plain = dataclasses.replace(method.run, estimator="k1")
+    total = without = 0.0
+    for micro in micros:
+        total += float(method.loss(micro)[0].detach())
+        method.run, kept = plain, method.run
+        without += float(method.loss(micro)[0].detach())
+        method.run = kept
+    owned = [a for micro in micros for a in answers_of(micro.trees, answer_starts(experience.trees))]
+    old_N = torch.cat([experience.old_logps[a] for a in owned])
+    reference_N = torch.cat([experience.reference_logps[a] for a in owned])
+    assert total - without == pytest.approx(0.7 * float(getattr(kl, estimator)(old_N, reference_N).mean()), rel=1e-3)
+    assert total - without > 1e-6
+    # Nothing of it in the rewards: returns do not change with the coefficient.
+    other = learner(llama, policy, prompts, FixedKL(0.0), estimator=estimator)
+    next(iter(other.updates(0)))
+    assert other._experience is not None
+    torch.testing.assert_close(torch.cat(other._experience.returns), torch.cat(experience.returns))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])

@@ -202,14 +202,11 @@ def test_gradients():
     )
 
 
-def test_total_loss_is_the_token_mean_plus_the_supervised_loss():
+def test_total_loss_is_the_mean_over_the_tokens_of_the_whole_step():
     losses = losses_of(noise(6), PPOSettings())
     summed = losses.loss_N.sum().item()
     assert math.isclose(total_loss(losses, 6).item(), summed / 6)
     assert math.isclose(total_loss(losses, 24).item(), summed / 24)  # a quarter of an accumulated step
-    assert math.isclose(
-        total_loss(losses, 6, sft_loss=f64(1.5).sum(), ptx_coefficient=0.4).item(), summed / 6 + 0.4 * 1.5
-    )
 
 
 def test_extreme_values_stay_finite():

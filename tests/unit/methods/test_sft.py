@@ -3,7 +3,7 @@ import math
 import torch
 from torch.autograd import gradcheck
 
-from haechi.methods.sft import metrics, negative_log_likelihood, token_mean
+from haechi.methods.sft import negative_log_likelihood, token_mean
 
 SEGMENTS = torch.tensor([0, 0, 0, 1])
 LOGPS = torch.tensor([0.5, 0.25, 0.5, 0.125]).log()
@@ -43,15 +43,6 @@ def test_gradients():
     assert gradcheck(
         lambda x: token_mean(negative_log_likelihood(x, SEGMENTS, 2), 4), LOGPS.double().clone().requires_grad_()
     )
-
-
-def test_metrics_are_detached_and_named():
-    nll = negative_log_likelihood(LOGPS.clone().requires_grad_(), SEGMENTS, 2)
-    found = metrics(nll, 4)
-    assert math.isclose(found["sft/nll"].item(), 7 * math.log(2) / 4, rel_tol=1e-6)
-    assert math.isclose(found["sft/perplexity"].item(), 2 ** (7 / 4), rel_tol=1e-6)
-    assert math.isclose(found["sft/nll_per_answer"].item(), 7 * math.log(2) / 2, rel_tol=1e-6)
-    assert not any(value.requires_grad for value in found.values())
 
 
 def test_an_impossible_answer_has_a_finite_loss():

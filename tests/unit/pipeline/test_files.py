@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from haechi.errors import InputError
-from haechi.pipeline.files import JsonLines, read_json, write_bytes, write_json, write_text
+from haechi.pipeline.files import JsonLines, building, read_json, write_bytes, write_json, write_text
 
 
 def test_what_is_written_is_read_back_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -82,3 +82,24 @@ def test_a_row_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
     with JsonLines(tmp_path / "m.jsonl") as log, pytest.raises(ValueError, match="JSON compliant"):
         log.append({"loss": float("nan")})
     assert (tmp_path / "m.jsonl").read_bytes() == b""
+
+
+def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    with building(folder) as beside:
+        (beside / "a").write_text("1")
+        assert not folder.exists()
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+    def fail() -> None:
+        with building(folder) as beside:
+            (beside / "b").write_text("2")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert [path.name for path in folder.iterdir()] == ["a"]
+    with building(folder) as beside:
+        (beside / "c").write_text("3")
+    assert [path.name for path in folder.iterdir()] == ["c"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]

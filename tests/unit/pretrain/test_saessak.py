@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,9 @@ import pytest
 import torch
 
 from haechi.engine.checkpoint import newest_checkpoint
+from haechi.engine.forward import score_trees
 from haechi.engine.loop import Hooks, LoopSettings, train
+from haechi.engine.trees import Tree
 from haechi.errors import StageError
 from haechi.models.base import SharedBase
 from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate, world_tree
@@ -66,8 +70,10 @@ def test_trees_are_a_function_of_seed_and_step(tokenizer: PreTrainedTokenizerFas
     method = pretraining(base)
     assert method._trees(5) == pretraining(base)._trees(5)
     assert method._trees(5) != method._trees(6) != pretraining(base, seed=4)._trees(6)
-    for tree in method._trees(0):  # strings to repeat
-        assert list(tree.prompt[1:]) == list(tree.answers[0])
+    for step in range(3):
+        for tree in method._trees(step):  # a string to repeat, or keys and values to look up
+            prompt = ",".join(map(str, tree.prompt))
+            assert all(",".join(map(str, answer)) in prompt for answer in tree.answers)
     assert sum(tree.num_tokens for tree in method._trees(5)) >= 150
     assert any(tree.skip for tree in method._trees(5)), "no world in the second phase"
 
@@ -92,14 +98,29 @@ def test_questions_are_read_and_not_learned(tokenizer: PreTrainedTokenizerFast) 
     assert losses == pytest.approx([total / count] * 2, rel=1e-4)
 
 
-def test_strings_grow_once_mastered(tokenizer: PreTrainedTokenizerFast) -> None:
-    method = pretraining(fresh(tokenizer))
-    assert method.after(0, {"loss": 5.0})["longest_string"] == 10
-    assert method.after(1, {"loss": 0.5})["longest_string"] == 12
-    assert method.after(10, {"loss": 0.5})["longest_string"] == 12  # no longer the phase of strings
-    for _ in range(30):
-        method.after(0, {"loss": 0.1})
-    assert method.state()["longest_string"] == 96
+@pytest.mark.parametrize(("width", "heads", "gain"), [(256, 8, 4.0), (128, 2, 2.0)])
+def test_it_is_born_able_to_copy(tokenizer: PreTrainedTokenizerFast, width: int, heads: int, gain: float) -> None:
+    """A token that came before is followed by what followed it then, without a step of training: nats over chance."""
+    model = build_model(tokenizer, layers=3, width=width, heads=heads, intermediate=64, seed=0)
+    base = SharedBase(model, Codec(tokenizer), "sprout")
+    generator = torch.Generator().manual_seed(1)
+    strings = [torch.randint(3, len(tokenizer), (30,), generator=generator).tolist() for _ in range(8)]
+    with torch.no_grad():
+        repeated = score_trees(base, None, [Tree([1, *string], [string]) for string in strings])
+        fresh_ones = score_trees(base, None, [Tree([1, *a], [b]) for a, b in pairwise(strings)])
+    first_N = torch.tensor([position == 0 for _ in strings for position in range(30)])
+    assert float(repeated.logps_N[~first_N].mean()) > math.log(1 / len(tokenizer)) + gain
+    assert float(fresh_ones.logps_N.mean()) < math.log(1 / len(tokenizer)) + 0.1  # it copies, it does not guess
+
+
+def test_the_first_layer_looks_one_place_back(tokenizer: PreTrainedTokenizerFast) -> None:
+    model = build_model(tokenizer, layers=2, width=256, heads=8, intermediate=64, seed=0)
+    model.set_attn_implementation("eager")
+    ids = torch.randint(3, len(tokenizer), (1, 200), generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        weights_HTT = model(ids, output_attentions=True).attentions[0][0]
+    back = weights_HTT.diagonal(offset=-1, dim1=-2, dim2=-1)  # [H, T-1]
+    assert float(back[:2].mean()) > 0.9 and float(back[2:].mean()) < 0.2
 
 
 @pytest.mark.parametrize("step", [2, 5])
@@ -143,8 +164,6 @@ def test_validation_is_what_greedy_decoding_would_say(
     monkeypatch.setattr("haechi.pretrain.saessak.generate", lambda *_, **__: next(known))
     before = validate(base, WORDS, 2, seed=0)
     assert set(before.values()) == {0.0}
-
-    from haechi.engine.forward import score_trees
 
     optimizer = torch.optim.AdamW(base.model.parameters(), lr=1e-2)
     for _ in range(60):
