@@ -474,6 +474,10 @@ class PretrainSettings(Section):
     def _fits(self) -> Self:
         if self.width % self.heads:
             raise ValueError(f"{self.heads} heads do not divide the width {self.width}. Fix: change one of the two.")
+        if self.layers < 2 or self.heads < 2 or self.width // self.heads < 8:
+            raise ValueError(
+                "the first weights need two layers and two heads of 8 numbers. Fix: raise layers, heads or width."
+            )
         phases = sum(phase.steps for phase in self.curriculum)
         if self.curriculum and phases != self.steps:
             raise ValueError(f"the curriculum has {phases} steps, not {self.steps}. Fix: set steps to {phases}.")

@@ -41,7 +41,7 @@ class PPORun:
     Attributes:
         prompts, samples: prompts an iteration, and answers a prompt.
         epochs, minibatches: passes over an iteration's answers, and updates a pass.
-        estimator: k1 is paid as a reward; k2 and k3 are terms of the loss, where their gradients belong.
+        estimator: k1 is paid as a reward; k2 and k3 are terms of the loss.
         target_kl: an iteration's learning ends before the first update that finds the policy this far (nats a token)
             from where it sampled.
         critic_warmup: first iterations in which only the value head learns.
@@ -194,6 +194,11 @@ class PPOLearner:
         return numbers
 
     def _keep_if_best(self, measured: Mapping[str, float]) -> None:
+        if not (math.isfinite(measured["reward"]) and math.isfinite(measured["kl"])):
+            raise DivergedError(
+                f"validation gives a reward of {measured['reward']} and a KL of {measured['kl']}. "
+                "Fix: check the reward terms, or lower the learning rate."
+            )
         allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl
         if allowed and measured["reward"] > self.best_reward:
             self.best_reward = measured["reward"]

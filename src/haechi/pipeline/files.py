@@ -55,7 +55,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
-    """A fresh neighbour to write a folder's files into; when all are there it takes the folder's name and place."""
+    """A fresh neighbour to write a folder's files into (no subfolders); when all are there it takes the folder's name.
+
+    A folder that already has the name is there until then; between its removal and the renaming a kill leaves neither.
+    """
     beside = folder.with_name(f".{folder.name}.building")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -64,6 +67,7 @@ def building(folder: Path) -> Iterator[Path]:
         for path in beside.iterdir():
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
+        sync_folder(beside)
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
         sync_folder(folder.parent)

@@ -35,7 +35,7 @@ _LONGEST_STRING = 96
 # The first weights. A token's embedding has this standard deviation, and the last norm's gain makes the logits of a
 # tied output layer what they would be at 0.06: wide enough for AdamW's steps not to wash an embedding away.
 _EMBEDDING_STD, _OUTPUT_STD = 0.25, 0.06
-_PREVIOUS_SHARPNESS = 8.0  # attention score of the token before, above that of far tokens
+_PREVIOUS_SHARPNESS = 8.0  # what each fast pair of dimensions adds to the attention score of the token before
 _MATCH_SHARPNESS = 3.5  # gain on the product of a token and what stood before another
 _WRITTEN = 2.5  # gain with which the two heads write, in standard deviations of an embedding
 
@@ -106,9 +106,9 @@ def initialise(model: LlamaForCausalLM) -> None:
 
     Layer 0: heads look at the token before and write the first quarter of its embedding into the residual's last
     quarter, which embeddings leave empty. Layer 1: half of the heads compare the token at hand with what stood before
-    others, in the slowly turning half of their dimensions, and write the embedding of the token found. "A B … A" then
-    predicts B. Structured first weights are known to help (mimetic initialisation, arXiv 2305.09828); this structure
-    is ours. Training is free to change all of it.
+    others, in the slowly turning half of their dimensions, and write half of the embedding of the token found. "A B …
+    A" then predicts B. Structured first weights are known to help (mimetic initialisation, arXiv 2305.09828); this
+    structure is ours. Training is free to change all of it.
     """
     config: Any = model.config
     layers: Any = model.model.layers  # whose attributes a ModuleList does not type

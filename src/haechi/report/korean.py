@@ -126,7 +126,7 @@ KOREAN = {
     "reward.ceiling.said": (
         "상한 {ceiling}: 비교한 쪽의 판단이 참 선호와 맞는 비율입니다. 여기에 가까우면 잴 수 있는 만큼 정확한 것입니다."
     ),
-    "reward.realised": "이 비교들에서 실제로 옳게 고른 비율은 {ceiling}입니다. 완벽한 보상 모델도 이만큼만 맞습니다.",
+    "reward.realised": "이 비교들에서 실제로 옳게 고른 비율은 {ceiling}입니다. 완벽한 보상 모델도 이만큼만 맞힙니다.",
     "reward.margin": "평균 점수 차 (선호 − 비선호)",
     "reward.no_better_than_length": (
         "정확도 구간이 길이만 보고 고를 때({length_only})를 포함합니다. 길이 이상을 배웠다고 볼 근거가 없습니다."

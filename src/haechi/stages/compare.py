@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ def _from_file(task: Task) -> Iterator[Compared]:
     if not kept:
         raise InputError(path, "holds no preference that passes the cleaning", "check the file")
     questions = [Question(id=preference.id, text=preference.prompt) for preference in kept]
-    held_out = _held_out(questions, task.recipe.reward.held_out, task.recipe.questions.near_duplicate)
+    found = clusters(questions, min(task.recipe.questions.near_duplicate, 0.999))
+    topics = {question.id: min(one.text for one in cluster) for cluster in found for question in cluster}
+    questions = [replace(question, topic=topics[question.id]) for question in questions]
     with Library.open(task.inputs["ingest"] / "library") as library:
         contexts: list[Context] = retrieved_contexts(questions, library, task.recipe.documents.k)
     for question, context, preference in zip(questions, contexts, kept, strict=True):
@@ -132,7 +134,7 @@ def _from_file(task: Task) -> Iterator[Compared]:
             preference.chosen,
             preference.rejected,
             preference.kind,
-            held_out=question.id in held_out,
+            held_out=_is_held_out(question.topic, task.recipe.reward.held_out),
             flipped=None,
             margin=preference.margin,
             weight=preference.weight,
@@ -156,15 +158,9 @@ def _without_test_questions(task: Task, preferences: list[Preference]) -> list[P
     return kept
 
 
-def _held_out(questions: Sequence[Question], share: float, near_duplicate: float) -> set[str]:
-    """Ids of about a share of the questions, whole clusters: no prompt, however worded, stands on both sides."""
-
-    def draw(cluster: Sequence[Question]) -> float:
-        first = min(question.text for question in cluster)
-        return int.from_bytes(hashlib.sha256(first.encode()).digest()[:4], "big") / 2**32
-
-    found = clusters(questions, min(near_duplicate, 0.999))
-    return {question.id for cluster in found if draw(cluster) < share for question in cluster}
+def _is_held_out(topic: str, share: float) -> bool:
+    """By topic, so that no prompt, however worded, stands on both sides."""
+    return int.from_bytes(hashlib.sha256(topic.encode()).digest()[:4], "big") / 2**32 < share
 
 
 def _row(pair: Compared) -> dict[str, Any]:
