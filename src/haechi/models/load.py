@@ -196,7 +196,7 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
-            attn_implementation=attention.register() if device == "cpu" else "sdpa",
+            attn_implementation="sdpa",  # refuses architectures that it would compute wrongly
             output_loading_info=True,
             **extra,
         )
@@ -208,6 +208,8 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
             f"{name}: the weights in {folder} lack {sorted(found['missing_keys'])[0]}. "
             "Fix: check that the folder is whole."
         )
+    if device == "cpu":
+        model.set_attn_implementation(attention.register())
     return _differentiable(model) if quantise == "nf4" else model.to(device)
 
 
