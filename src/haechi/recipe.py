@@ -92,7 +92,7 @@ class Prompt(Section):
     instructed: bool = True
     """Whether an instruction stands before the passages; a base trained on the bare form needs none."""
     max_prompt_tokens: Annotated[int, Field(ge=16)] = 1024
-    """Longest prompt, in tokens; passages that do not fit are left out from the end."""
+    """Longest prompt, in tokens. Passages that do not fit are an error; only `haechi ask` leaves some out."""
     max_answer_tokens: Count = 48
     """Longest answer, in tokens."""
 
@@ -120,7 +120,7 @@ class Split(Section):
     train: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Share that models learn from."""
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """Share that decides when to stop and which checkpoint is best."""
+    """Share that measures training and the reward model, and decides which of PPO's weights are kept."""
     test: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share that nothing but the evaluation ever sees."""
 
@@ -296,7 +296,7 @@ class Rewards(Section):
     cited: NonNegative = 0.0
     """Weight of citing passages that exist and fit."""
     length: NonNegative = 0.0
-    """What each token over the budget costs."""
+    """Weight of the length penalty: how far an answer exceeds the budget, in budgets, at most 1."""
     length_budget: Count = 32
     """Tokens that an answer may have for free."""
 
@@ -401,7 +401,7 @@ class Evaluate(Section):
     """Answers of every system to the test questions."""
 
     best_of_n: Annotated[int, Field(ge=2, le=256)] = 4
-    """Answers that the reward model picks the best of: the baseline that PPO has to beat."""
+    """Answers of SFT of which the one that earns most by ppo.rewards is kept: the baseline that PPO has to beat."""
     systems: Annotated[tuple[SystemName, ...], Field(min_length=1)] | None = None
     """Systems to compare; null compares all that were made."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
@@ -423,11 +423,11 @@ class Phase(Section):
     steps: Count
     """Steps."""
     passages_min: Natural
-    """Fewest passages a world; 0 leaves only the copying task."""
+    """Fewest passages a world."""
     passages_max: Natural
-    """Most passages a world."""
+    """Most passages a world; where both are 0, the phase only copies."""
     copy_share: Share = 0.0
-    """Share of the rows that are random strings to repeat."""
+    """Share of the rows that only copy: random strings to repeat, random keys to look values up by."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -96,7 +96,6 @@ def _method(name: str, base: SharedBase) -> tuple[Any, Role]:
         token_budget=30,
         critic_warmup=2,
         evaluate_every=3,
-        missing_eos=0.1,
         ptx_coefficient=0.1,
     )
 

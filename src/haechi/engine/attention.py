@@ -4,7 +4,8 @@ Legend: B rows, H heads, T queries and keys, D width of a head.
 
 A place never sees a later one, in a prompt tree as in plain text, so a block of queries needs only the keys up to its
 own end; and on a CPU matrix products, above all in bfloat16, outrun the fused kernel's backward pass over a mask.
-Everything else (a cache, no mask, another device) goes to `scaled_dot_product_attention`.
+Everything else (a cache, no mask, a mask that shows later places, another device) goes to
+`scaled_dot_product_attention`.
 """
 
 from __future__ import annotations
@@ -50,17 +51,19 @@ def attend(
 
 
 def blockwise(query: Tensor, key: Tensor, value: Tensor, visible: Tensor, scaling: float) -> Tensor:
-    """softmax(scaling · q kᵀ where visible) v [B, H, T, D], for a mask that hides every later place."""
-    length = query.shape[2]
-    size = -(-length // _BLOCKS)
+    """softmax(scaling · q kᵀ where visible) v [B, H, T, D], for a mask that hides what stands after a query's block."""
     hidden = torch.zeros(visible.shape, dtype=query.dtype, device=query.device)
     hidden.masked_fill_(~visible, torch.finfo(query.dtype).min)
     query, outputs = query * scaling, []
-    for start in range(0, length, size):
-        end = min(start + size, length)
+    for start, end in _blocks(query.shape[2]):
         scores = query[:, :, start:end] @ key[:, :, :end].transpose(-1, -2) + hidden[:, :, start:end, :end]
         outputs.append(scores.softmax(-1) @ value[:, :, :end])
     return torch.cat(outputs, dim=2)
+
+
+def _blocks(length: int) -> list[tuple[int, int]]:
+    size = -(-length // _BLOCKS)
+    return [(start, min(start + size, length)) for start in range(0, length, size)]
 
 
 def _in_blocks(query: Tensor, key: Tensor, mask: Tensor, kwargs: dict[str, Any]) -> bool:
@@ -71,4 +74,5 @@ def _in_blocks(query: Tensor, key: Tensor, mask: Tensor, kwargs: dict[str, Any])
         and not kwargs.get("dropout")
         and kwargs.get("position_bias") is None
         and kwargs.get("softcap") is None
+        and not any(bool(mask[:, :, start:end, end:].any()) for start, end in _blocks(mask.shape[-1]))
     )

@@ -152,7 +152,8 @@ def train(
         metrics |= method.after(step, metrics)
         row = {"step": step + 1, "seconds": round(time.monotonic() - began, 3), "learning_rate": rate, **metrics}
         with metrics_path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=True) + "\n")
+            finite = {name: value if math.isfinite(value) else None for name, value in row.items()}
+            file.write(json.dumps(finite) + "\n")
         hooks.progress(step + 1, settings.steps, metrics)
         last = step + 1 == settings.steps
         stop = hooks.stopping() and not last

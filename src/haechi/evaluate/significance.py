@@ -143,13 +143,13 @@ def verdict(interval: Interval, better: Better, name_a: str, name_b: str, metric
 
 
 _KOREAN = {
-    "frame": "{title}: {sentence} (차이 {value:+.3g}, 95% 신뢰구간 {low:.3g} ~ {high:.3g}, 질문 {n}개).",
-    "few": "{a} 쪽과 {b} 쪽을 견주기에는 주제가 너무 적습니다",
-    "same": "{a} 쪽과 {b} 쪽의 차이가 통계적으로 뚜렷하지 않습니다",
-    "better": "{a} 쪽이 {b} 쪽보다 유의하게 낫습니다",
-    "worse": "{a} 쪽이 {b} 쪽보다 유의하게 못합니다",
-    "more": "{a} 쪽의 값이 {b} 쪽보다 유의하게 큽니다",
-    "less": "{a} 쪽의 값이 {b} 쪽보다 유의하게 작습니다",
+    "frame": "{title}: {sentence} (차이 {value:+.3g}, 95% 구간 {low:.3g}~{high:.3g}, 질문 {n}개).",
+    "few": "주제가 너무 적어 {a}, {b}의 차이를 판단할 수 없습니다",
+    "same": "{a}, {b}의 차이가 통계적으로 유의하지 않습니다",
+    "better": "{a}의 결과가 {b}보다 유의하게 좋습니다",
+    "worse": "{a}의 결과가 {b}보다 유의하게 나쁩니다",
+    "more": "{a}의 값이 {b}보다 유의하게 큽니다",
+    "less": "{a}의 값이 {b}보다 유의하게 작습니다",
 }
 _ENGLISH = {
     "frame": "{title}: {sentence} (difference {value:+.3g}, 95% interval {low:.3g} to {high:.3g}, questions: {n}).",

@@ -24,7 +24,7 @@ from haechi.errors import DivergedError
 from haechi.learners.batches import batch_at, permutation
 from haechi.methods import kl, sft
 from haechi.methods.gae import gae, whiten
-from haechi.methods.ppo import PPOSettings, missing_eos_penalty, ppo_losses, token_rewards, total_loss
+from haechi.methods.ppo import PPOSettings, ppo_losses, token_rewards, total_loss
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
 
@@ -61,7 +61,6 @@ class PPORun:
     gamma: float = 1.0
     gae_lambda: float = 0.95
     estimator: Literal["k1", "k2", "k3"] = "k1"
-    missing_eos: float = 0.0
     whiten_rewards: bool = False
     whiten_advantages: bool = True
     ptx_coefficient: float = 0.0
@@ -175,7 +174,8 @@ class PPOLearner:
         del numbers["explained_variance"]  # no sum over micro-batches; `_roll_out` has that of the whole iteration
         loss = total_loss(losses, micro.num_tokens)
         if self.run.estimator != "k1" and not self._warming:
-            kl_N = _LOSSES[self.run.estimator](logps_N, of_these(experience.reference_logps))
+            estimate_N = _ESTIMATORS[self.run.estimator](logps_N, of_these(experience.reference_logps))
+            kl_N = kl.kl_loss(estimate_N, logps_N, of_these(experience.old_logps))
             loss = loss + self.controller.beta * kl_N.sum() / micro.num_tokens
             numbers["kl_loss"] = float(kl_N.detach().mean())
         return loss, {name: value * share for name, value in numbers.items()}
@@ -220,8 +220,7 @@ class PPOLearner:
         )
         trees = [Tree(self.prompts[i], [a.ids for a in group]) for i, group in zip(chosen, answers, strict=True)]
         flat = [answer for group in answers for answer in group]
-        totals_A, parts = self.rewards(chosen, answers)
-        scores_A = missing_eos_penalty(totals_A, torch.tensor([a.ended for a in flat]), run.missing_eos)
+        scores_A, parts = self.rewards(chosen, answers)
         _refuse_non_finite(scores_A, "reward", step)
         groups = micro_batches(trees, run.token_budget)
         old_logps, old_values = self._old(trees, groups)
@@ -233,6 +232,11 @@ class PPOLearner:
         segments_N = torch.repeat_interleave(torch.arange(len(flat)), lengths)
         kl_N = kl.k1(logps_N, reference_N)
         _refuse_non_finite(kl_N, "KL to the reference", step)
+        earned = {
+            "reward/total": float(scores_A.mean()),
+            **{f"reward/{name}": float(part.mean()) for name, part in parts.items()},
+            "reward/std": float(scores_A.std(correction=0)),
+        }
         if run.whiten_rewards:  # scale only: the mean says which answers are worth giving at all
             scores_A = whiten(scores_A, shift_mean=False)
         paid = self.controller.beta if run.estimator == "k1" else 0.0
@@ -249,9 +253,7 @@ class PPOLearner:
             advantages=list(advantages_N.split(sizes)),
             returns=list(returns_N.split(sizes)),
             numbers={
-                "reward/total": float(totals_A.mean()),
-                **{f"reward/{name}": float(part.mean()) for name, part in parts.items()},
-                "reward/std": float(totals_A.std(correction=0)),
+                **earned,
                 "kl": float(kl_N.sum()) / len(flat),
                 "kl_coefficient": self.controller.beta,
                 "length": float(lengths.float().mean()),
@@ -323,7 +325,7 @@ class PPOLearner:
         self.best = dict(tensors)
 
 
-_LOSSES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"k2": kl.k2, "k3": kl.k3}
+_ESTIMATORS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"k2": kl.k2, "k3": kl.k3}
 
 
 def _parts(order: Sequence[int], count: int) -> Iterable[list[int]]:

@@ -6,7 +6,7 @@ The estimators (Schulman, "Approximating KL Divergence", joschu.net/blog/kl-appr
 policy itself and estimate KL(pi || pi_ref), with l = log pi - log pi_ref at the drawn token:
 
     k1 = l                     unbiased, high variance, may be negative
-    k2 = l^2 / 2               biased, low variance; as a loss, the mean of its gradient is the gradient of the KL
+    k2 = l^2 / 2               biased, low variance; as a loss, its gradient is in the mean that of the KL at a token
     k3 = exp(-l) - 1 + l       unbiased, low variance, never negative
 
 Only k1 may be paid as a reward: k2 and k3 also punish tokens that have become less likely than in the reference, so a
@@ -46,6 +46,13 @@ def k3(logps_N: Tensor, reference_logps_N: Tensor) -> Tensor:
     """k1 plus the control variate (pi_ref / pi - 1), whose mean is 0. Only the ratio is bounded, not the k1 term."""
     # expm1 keeps the digits of small divergences, where exp(-l) - 1 would cancel against l.
     return (-bounded_log_ratio(logps_N, reference_logps_N)).expm1() + (logps_N - reference_logps_N)
+
+
+def kl_loss(estimate_N: Tensor, logps_N: Tensor, old_logps_N: Tensor) -> Tensor:
+    """rho · estimate at each token, rho = pi / pi_old held constant: `k2` or `k3` as a loss on tokens that an earlier
+    policy drew. k2's gradient is then in the mean that of each token's KL, given the tokens before it, after the first
+    update too. What a token does to the KL of later ones is not in it; k1, paid as a reward, has that."""
+    return bounded_log_ratio(logps_N, old_logps_N).detach().exp() * estimate_N
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,15 +66,6 @@ class PPOLosses:
     metrics: dict[str, Tensor]
 
 
-def missing_eos_penalty(scores_A: Tensor, ended_A: Tensor, penalty: float) -> Tensor:
-    """Scores, less `penalty` (in units of reward) where the answer was cut before it ended (`ended_A` is False).
-
-    Ziegler et al. put a fixed low score in place of such a score; subtracting keeps the order among cut answers, so
-    they still teach.
-    """
-    return torch.where(ended_A, scores_A, scores_A - penalty)
-
-
 @torch.no_grad()
 def token_rewards(scores_A: Tensor, kl_N: Tensor, segments_N: Tensor, beta: float) -> Tensor:
     """What each token earned, over N: its KL penalty, and at an answer's last token also the answer's score.

@@ -134,10 +134,14 @@ def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
             f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors."
         )
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=_WANTED))
+    except HFValidationError as error:
+        raise ModelError(
+            f"{name}: neither a folder here nor a name on the Hub. Fix: write ./{name} for a folder, or owner/model."
+        ) from error
     except (LocalEntryNotFoundError, OSError, HfHubHTTPError) as error:
         from huggingface_hub.constants import HF_HUB_CACHE
 
@@ -200,6 +204,10 @@ def _load_model(folder: Path, name: str, dtype: Dtype, quantise: Quantise, devic
             output_loading_info=True,
             **extra,
         )
+    except ImportError as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise ModelError(f"{name}: needs a package that is not here ({reason}). Fix: install it, or take weights "
+                         "that are not quantised.") from error
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise _not_whole(folder, name, error) from error
     model, found = loaded  # the annotated return type leaves the loading info out

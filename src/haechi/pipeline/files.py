@@ -1,4 +1,4 @@
-"""Files that are either whole or absent, and logs that a resumed stage can cut back.
+"""Files that are either whole or absent.
 
 A write goes to a temporary neighbour, reaches the disk (fsync), takes its name by one rename, and the folder's entry
 reaches the disk too: a kill or a power cut at any moment leaves the old file or the new one.
@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from haechi.errors import InputError
 
@@ -57,10 +56,14 @@ def sync_folder(folder: Path) -> None:
 def building(folder: Path) -> Iterator[Path]:
     """A fresh neighbour to write a folder's files into (no subfolders); when all are there it takes the folder's name.
 
-    A folder that already has the name is there until then; between its removal and the renaming a kill leaves neither.
+    A folder that already has the name is there until then. A kill between the two renamings leaves it under another
+    name, and the next call gives it its own back.
     """
-    beside = folder.with_name(f".{folder.name}.building")
+    beside, replaced = (folder.with_name(f".{folder.name}.{state}") for state in ("building", "replaced"))
     shutil.rmtree(beside, ignore_errors=True)
+    if replaced.exists() and not folder.exists():
+        replaced.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
     beside.mkdir(parents=True)
     try:
         yield beside
@@ -68,10 +71,14 @@ def building(folder: Path) -> Iterator[Path]:
             with path.open("rb") as handle:
                 os.fsync(handle.fileno())
         sync_folder(beside)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(replaced)
         beside.rename(folder)
         sync_folder(folder.parent)
+        shutil.rmtree(replaced, ignore_errors=True)
     finally:
+        if replaced.exists() and not folder.exists():
+            replaced.rename(folder)
         shutil.rmtree(beside, ignore_errors=True)
 
 
@@ -88,56 +95,3 @@ def read_json(path: Path) -> Row:
     if not isinstance(value, dict):
         raise InputError(path, "not a JSON object", "remove the file and run its stage again")
     return value
-
-
-class JsonLines:
-    """A log of JSON rows that is appended to: a `with` block, one `append` a row, each row flushed.
-
-    Args:
-        path: the file; made if it does not exist.
-        keep: opening cuts the file off before the first row for which this is false. A stage that resumes at step 40
-            keeps `lambda row: row["step"] <= 40`, and its log reads as if it had never stopped. A last row that a
-            kill left half-written is always cut off.
-    """
-
-    def __init__(self, path: Path, keep: Callable[[Row], bool] | None = None) -> None:
-        self.path = path
-        path.touch()
-        length = _length_to_keep(path, keep)
-        self._handle = path.open("ab")
-        self._handle.truncate(length)
-
-    def append(self, row: Mapping[str, object]) -> None:
-        """Add a row. Raises ValueError for numbers that are not finite."""
-        line = json.dumps(dict(row), ensure_ascii=False, allow_nan=False)
-        self._handle.write(line.encode("utf-8") + b"\n")
-        self._handle.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def _length_to_keep(path: Path, keep: Callable[[Row], bool] | None) -> int:
-    length = 0
-    with path.open("rb") as handle:
-        for number, line in enumerate(handle, start=1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                fix = "remove the stage's folder and run it again"
-                raise InputError(path, "not a JSON row", fix, number) from error
-            if keep is not None and not keep(row):
-                break
-            length += len(line)
-    return length

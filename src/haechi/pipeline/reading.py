@@ -32,8 +32,7 @@ def load_recipe(path: Path, overrides: Mapping[str, str | Sequence[str]] | None 
         RecipeError: the file or an override is not valid; the message names the line or the option.
     """
     text = _text(path)
-    root = _compose(path, text)
-    data = yaml.safe_load(text)
+    root, data = _parse(path, text)
     try:
         recipe = Recipe.model_validate({} if data is None else data, context={"folder": path.resolve().parent})
     except ValidationError as error:
@@ -108,10 +107,13 @@ def _text(path: Path) -> str:
         raise RecipeError(f"{path}: not UTF-8 at byte {error.start}. Fix: save the file as UTF-8.") from error
 
 
-def _compose(path: Path, text: str) -> yaml.Node | None:
-    """The YAML's nodes, which know their lines. Raises RecipeError for what is no YAML mapping of distinct keys."""
+def _parse(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
+    """The YAML's nodes, which know their lines, and its data. Raises RecipeError for what is no mapping of distinct
+    keys."""
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root, data = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except ValueError as error:  # a date or a number that there is not
+        raise RecipeError(f"{path}: not valid YAML: {error}. Fix: put quotes around such a text.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
@@ -121,7 +123,7 @@ def _compose(path: Path, text: str) -> yaml.Node | None:
         _refuse(path, root, "a recipe is a mapping of sections. Fix: write lines like `seed: 0`")
     if root is not None:
         _check_keys(path, root)
-    return root
+    return root, data
 
 
 def _check_keys(path: Path, node: yaml.Node) -> None:
@@ -169,7 +171,7 @@ def _value(key: str, typed: str | Sequence[str]) -> object:
         return None
     try:
         return yaml.safe_load(typed)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise RecipeError(f"--{key}: {typed!r} cannot be read. Fix: put quotes around it.") from error
 
 

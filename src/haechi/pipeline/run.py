@@ -109,6 +109,7 @@ class _Walk:
     def __init__(self, recipe: Recipe, run: Run, progress: Progress, graph: Graph, signals: StopSignals) -> None:
         self.recipe, self.run, self.progress, self.graph, self.signals = recipe, run, progress, graph, signals
         self.fingerprints: dict[str, str] = {}
+        self.stale: list[str] = []
         self.threads = thread_count(recipe.threads)
         self.versions = versions()
 
@@ -117,7 +118,13 @@ class _Walk:
         result = self.run.result(stage.name)
         if result is None:
             raise StageError(f"{self.run.folder}: {stage.name} is not finished. Fix: haechi run {self.run.folder}.")
-        self.fingerprints[stage.name] = result["fingerprint"]
+        depends = dependencies(stage, self.recipe, self.fingerprints)
+        recorded = str(result["fingerprint"])
+        if _expected(depends.fingerprint, recorded, force=False) != recorded:
+            why = depends.changes(self.run.config(stage.name).get("dependencies", {}))
+            self.stale.append(stage.name)
+            self.progress.note(f"{stage.name}: taken as it is, although it is out of date ({why})")
+        self.fingerprints[stage.name] = recorded
 
     def bring_up_to_date(self, stage: Stage, force: bool) -> bool:
         """Run the stage unless its result stands; says whether it ran."""
@@ -180,6 +187,7 @@ class _Walk:
             progress=self.progress,
             seed=stage_seed(self.recipe.seed, stage.name),
             threads=self.threads,
+            stale=tuple(self.stale),
             received=lambda: self.signals.received,
         )
         runner: Runner = importlib.import_module(stage.module).run

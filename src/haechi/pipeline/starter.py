@@ -15,10 +15,10 @@ _RECIPE = {
 # {name}: 문서와 사람의 판단으로 질의응답 모델을 만드는 실험 하나.
 #   실행        haechi run {folder}/recipe.yaml
 #   모든 항목   haechi run --help
-#   한 번만 바꾸기   haechi run {folder}/recipe.yaml --ppo.iterations 20
+#   이번만 바꾸기    haechi run {folder}/recipe.yaml --ppo.iterations 20
 name: {name}
 language: ko
-seed: 0                 # 같은 시드, 같은 기계, 같은 스레드 수면 결과가 같습니다
+seed: 0                 # 시드, 기계, 스레드 수가 같으면 결과도 같습니다
 
 base:
   name_or_path: saessak # haechi에 들어 있는 작은 모델. 다른 모델은 Qwen/Qwen3-0.6B처럼 적습니다
@@ -29,8 +29,8 @@ prompt:
   max_answer_tokens: 48
 
 documents:
-  paths: [documents]    # 이 파일이 있는 폴더에서부터 찾습니다
-  max_chars: 160        # 문서를 자르는 길이(글자)
+  paths: [documents]    # 이 파일이 있는 폴더를 기준으로 찾습니다
+  max_chars: 160        # 문단 하나의 최대 길이(글자 수)
   k: 4                  # 질문마다 함께 읽을 문단 수
 
 questions:
@@ -43,8 +43,8 @@ sft:
   trainable: {{kind: lora, rank: 16}}
 
 compare:
-  source: simulated     # 정답을 아는 가상의 평가자. 사람이 고른 파일이 있으면 file과 path
-  error_rate: 0.1       # 가상의 평가자가 틀리는 비율
+  source: simulated     # 정답을 아는 모의 평가자. 사람이 비교한 파일이 있으면 file로 바꾸고 path를 적으세요
+  error_rate: 0.1       # 모의 평가자가 틀리는 비율
 
 reward:
   trainable: {{kind: lora, rank: 16}}

@@ -70,6 +70,7 @@ class Task:
         progress: where to tell how far the work is.
         seed: the stage's own seed, made from the recipe's.
         threads: CPU threads to compute with.
+        stale: names of inputs that are taken as they are although recipe, code or their own inputs have changed since.
         received: the signal that asks for a stop, or None.
     """
 
@@ -79,6 +80,7 @@ class Task:
     progress: Progress
     seed: int
     threads: int = 1
+    stale: tuple[str, ...] = ()
     received: Callable[[], int | None] = _never
 
     def stopping(self) -> bool:

@@ -54,7 +54,8 @@ def split(
         RecipeError: the shares are not valid.
         StageError: there are fewer clusters than parts, so that a part would be empty.
     """
-    if not shares or any(share <= 0 for share in shares.values()) or not math.isclose(sum(shares.values()), 1.0):
+    whole = math.isclose(sum(shares.values()), 1.0, abs_tol=1e-6)
+    if not whole or any(share <= 0 for share in shares.values()):
         raise RecipeError(f"split shares {dict(shares)} must be above 0 and add up to 1")
     found = clusters(questions, threshold)
     if len(found) < len(shares):

@@ -41,6 +41,7 @@ class Number(_Record):
     low: Finite = None
     high: Finite = None
     n: int | None = None
+    topics: int | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -66,13 +67,14 @@ class Comparison(_Record):
     low: Finite = None
     high: Finite = None
     n: int | None = None
+    topics: int | None = None
     verdict: str = ""
 
     def reversed(self) -> Comparison:
         """The same difference seen from b: b − a. The words are dropped, for they speak of a − b."""
         return Comparison(
             metric=self.metric, a=self.b, b=self.a, value=_negated(self.value), low=_negated(self.high),
-            high=_negated(self.low), n=self.n,
+            high=_negated(self.low), n=self.n, topics=self.topics,
         )  # fmt: skip
 
 
@@ -125,6 +127,8 @@ class Results(_Record):
     seed: int | None = None
     recipe_hash: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
+    threads: int | None = None
+    started: str = ""
     systems: dict[str, dict[str, Number]]
     metrics: dict[str, Metric] = Field(default_factory=dict)
     comparisons: list[Comparison] = Field(default_factory=list)
@@ -163,7 +167,7 @@ class AnswerRow(_Record):
     gold: str | None = None
     answerable: bool = True
     passages: list[AnswerPassage] = Field(default_factory=list)
-    gold_numbers: list[int] = Field(default_factory=list)
+    gold_numbers: list[int] | None = None
     systems: dict[str, SystemAnswer]
 
 

@@ -145,7 +145,10 @@ def _accuracy(model: RewardModel, words: Words) -> Figure | None:
         (words("reward.overall"), model.accuracy, "c1"),
         (words("reward.true_accuracy"), model.true_accuracy, "c1"),
         (words("reward.length_only"), model.length_only_accuracy, "c6"),
-        *((words("reward.kind", kind=kind), number, "c2") for kind, number in model.by_kind.items()),
+        *(
+            (words("reward.kind", kind=words.known(f"kind.{kind}", kind)), number, "c2")
+            for kind, number in model.by_kind.items()
+        ),
     ]
     found = [_interval(label, "accuracy", number, tone) for label, number, tone in named]
     rows = [row for row in found if row is not None]

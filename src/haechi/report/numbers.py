@@ -72,12 +72,12 @@ def memory(megabytes: float | None) -> str:
 
 
 def duration(seconds: float | None, units: tuple[str, str, str]) -> str:
-    """Seconds as the two largest of hours, minutes and seconds; `units` are their words in that order."""
+    """Seconds as the two largest of hours, minutes and seconds; `units` are what follows the numbers, in that order."""
     if seconds is None:
         return MISSING
     if seconds < 60:
-        return f"{seconds:.1f} {units[2]}" if seconds < 10 else f"{seconds:.0f} {units[2]}"
+        return f"{seconds:.1f}{units[2]}" if seconds < 10 else f"{seconds:.0f}{units[2]}"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} {units[1]} {rest} {units[2]}"
-    return f"{minutes // 60} {units[0]} {minutes % 60} {units[1]}"
+        return f"{minutes}{units[1]} {rest}{units[2]}"
+    return f"{minutes // 60}{units[0]} {minutes % 60}{units[1]}"

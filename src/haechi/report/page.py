@@ -59,7 +59,7 @@ def _context(run: Run, words: Words) -> dict[str, Any]:
         "results": results,
         "recipe": run.recipe,
         "systems": systems_of(results),
-        "facts": sections.facts(results, run.about, words),
+        "facts": sections.facts(results, words),
         "statements": sections.verdict(results, words),
         "headline": figures.correct_figure(results, words),
         "rows": sections.systems_table(results, words),

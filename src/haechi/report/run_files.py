@@ -51,7 +51,6 @@ class Run:
     """Everything the report needs of a run folder."""
 
     results: Results
-    about: dict[str, Any]
     recipe: str
     curves: tuple[Curves, ...]
     answers: tuple[AnswerRow, ...]
@@ -72,7 +71,6 @@ def read_run(folder: Path) -> Run:
     answers = folder / "evaluate" / "answers.jsonl"
     return Run(
         results=read_results(results),
-        about=_optional(folder / "run.json"),
         recipe=_pretty(_optional(folder / "recipe.json")),
         curves=tuple(_curves(folder)),
         answers=tuple(read_answers(answers)) if answers.is_file() else (),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from haechi.report import numbers
 from haechi.report.contract import Comparison, Number, Results, RewardModel
@@ -151,7 +150,7 @@ def retrieval_rows(results: Results, words: Words) -> list[tuple[str, str, str]]
     return rows
 
 
-def facts(results: Results, about: dict[str, Any], words: Words) -> list[tuple[str, str]]:
+def facts(results: Results, words: Words) -> list[tuple[str, str]]:
     """What ran, as (name, value)."""
     asked = [number.n for values in results.systems.values() for number in values.values() if number.n is not None]
     versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
@@ -159,18 +158,18 @@ def facts(results: Results, about: dict[str, Any], words: Words) -> list[tuple[s
         ("hash", results.recipe_hash),
         ("seed", results.seed),
         ("questions", max(asked, default=None)),
-        *((key, _moment(about.get(key))) for key in ("started", "finished")),
-        ("threads", about.get("threads")),
+        ("started", _moment(results.started)),
+        ("threads", results.threads),
         ("versions", versions),
     ]
     return [(words(f"ran.{key}"), str(value)) for key, value in rows if value not in (None, "")]
 
 
-def _moment(raw: Any) -> Any:
+def _moment(raw: str) -> str:
     """An ISO 8601 time as `2026-11-21 10:00 UTC`; anything else as it is."""
     try:
         return f"{datetime.fromisoformat(raw):%Y-%m-%d %H:%M %Z}".strip()
-    except (TypeError, ValueError):
+    except ValueError:
         return raw
 
 

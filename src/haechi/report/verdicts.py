@@ -1,6 +1,7 @@
 """What the comparisons allow to be said, and no more.
 
-A difference counts only if its 95 % interval excludes zero. Everything here is decided from results.json alone.
+A difference counts only if its 95 % interval excludes zero and enough topics stand behind it. Everything here is
+decided from results.json alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from haechi.report.contract import Comparison, Direction, Number, Results
 
 Judgement = Literal["better", "worse", "higher", "lower", "unclear"]
 Hacking = Literal["shown", "suspected"]
+
+# As evaluate.significance: with fewer topics an interval is far too narrow.
+FEWEST_TOPICS = 10
 
 SYSTEMS = ("base", "sft", "best_of_n", "dpo", "ppo")
 
@@ -38,8 +42,10 @@ def direction(results: Results, metric: str) -> Direction:
 
 
 def judge(comparison: Comparison, better: Direction) -> Judgement:
-    """What a difference a − b says about a. Without an interval, or with zero in it, it says nothing."""
+    """What a difference a − b says about a: nothing without an interval, with zero in it, or from few topics."""
     if comparison.low is None or comparison.high is None or comparison.low <= 0 <= comparison.high:
+        return "unclear"
+    if comparison.topics is not None and comparison.topics < FEWEST_TOPICS:
         return "unclear"
     rose = comparison.low > 0
     if better == "neither":
@@ -85,6 +91,8 @@ def _ahead(
         return judge(comparison, better) == "better"
     one, two = numbers[leader], numbers[other]
     if one.low is None or one.high is None or two.low is None or two.high is None:
+        return False
+    if any(number.topics is not None and number.topics < FEWEST_TOPICS for number in (one, two)):
         return False
     return one.low > two.high if better == "higher" else one.high < two.low
 

@@ -37,7 +37,7 @@ class Words:
         return self.known(f"stage.{name}", name)
 
     def units(self) -> tuple[str, str, str]:
-        """Hours, minutes and seconds."""
+        """What follows a number of hours, minutes and seconds; a space, where the language wants one, included."""
         return self("unit.hours"), self("unit.minutes"), self("unit.seconds")
 
     def glossary(self) -> list[tuple[str, str]]:

@@ -39,14 +39,12 @@ class RewardWeights:
 
 
 def combine(
-    terms: Mapping[str, Sequence[float | None]], weights: RewardWeights
+    terms: Mapping[str, Sequence[float]], weights: RewardWeights
 ) -> tuple[list[float], dict[str, list[float]]]:
     """The total reward of each answer and the signed, weighted parts that it is the sum of.
 
     Args:
-        terms: by term one number an answer. `length` and `missing_eos` are penalties >= 0 and are subtracted. None
-            stands for a term that does not apply and earns 0: an abstention has no claims and no citations, and
-            whether it was right to abstain is for the learned reward to say.
+        terms: by term one number an answer. `length` and `missing_eos` are penalties >= 0 and are subtracted.
 
     Raises:
         ValueError: a term is unknown, or has a weight and is missing; the terms differ in length; or a number is NaN
@@ -65,11 +63,9 @@ def combine(
     return [math.fsum(row) for row in zip(*parts.values(), strict=True)], parts
 
 
-def _part(name: str, values: Sequence[float | None], weight: float) -> list[float]:
+def _part(name: str, values: Sequence[float], weight: float) -> list[float]:
     sign = -1.0 if name in _PENALTIES else 1.0
-    part = []
     for index, value in enumerate(values):
-        if value is not None and not math.isfinite(value):
+        if not math.isfinite(value):
             raise ValueError(f"reward term {name} is {value} for the answer at index {index}")
-        part.append(sign * weight * value if value else 0.0)
-    return part
+    return [sign * weight * value for value in values]

@@ -14,7 +14,7 @@ from haechi.feedback.simulated import Asked, Judged, compare, spoil
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
 from haechi.records.clean import PreferenceLimits, clean_preferences
-from haechi.records.read import read_preferences
+from haechi.records.read import ReadingLog, read_preferences
 from haechi.records.similar import normalised, similar_pairs
 from haechi.records.split import clusters
 from haechi.records.types import Preference, Question
@@ -116,7 +116,10 @@ def _from_file(task: Task) -> Iterator[Compared]:
     settings = task.recipe.compare
     assert settings.path is not None
     path = Path(settings.path)
-    kept, report = clean_preferences(read_preferences(path), PreferenceLimits())
+    log = ReadingLog()
+    kept, report = clean_preferences(read_preferences(path, log=log), PreferenceLimits())
+    for reason, count in log.passed_over.items():
+        task.progress.note(f"passed over: {count} ({reason})")
     for reason, count in report.counts.items():
         task.progress.note(f"preferences left out: {count} ({reason})")
     kept = _without_test_questions(task, kept)

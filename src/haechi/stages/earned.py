@@ -11,7 +11,7 @@ from haechi.engine.rollout import Answer
 from haechi.models.base import SharedBase
 from haechi.prompt.citations import abstains
 from haechi.prompt.template import Template
-from haechi.recipe import Rewards
+from haechi.recipe import Ppo
 from haechi.rewards.cited import cited
 from haechi.rewards.grounded import grounded
 from haechi.rewards.length import length_penalty
@@ -29,24 +29,28 @@ class Earned:
         cases: Sequence[Case],
         prompts: Sequence[Sequence[int]],
         learned: RewardModel,
-        settings: Rewards,
+        settings: Ppo,
         words: Template,
     ) -> None:
         self.base, self.cases, self.prompts, self.learned = base, cases, prompts, learned
-        self.settings, self.words = settings, words
+        self.words, self.length_budget = words, settings.rewards.length_budget
         self.weights = RewardWeights(
-            learned=settings.learned, grounded=settings.grounded, cited=settings.cited, length=settings.length
+            learned=settings.rewards.learned,
+            grounded=settings.rewards.grounded,
+            cited=settings.rewards.cited,
+            length=settings.rewards.length,
+            missing_eos=settings.missing_eos_penalty,
         )
 
     def __call__(
         self, chosen: Sequence[int], answers: Sequence[Sequence[Answer]]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
         scores = self.learned([self.prompts[i] for i in chosen], [[a.ids for a in group] for group in answers])
-        terms: dict[str, list[float | None]] = {"learned": scores.tolist(), "grounded": [], "cited": [], "length": []}
+        terms: dict[str, list[float | None]] = {"learned": scores.tolist()}
         for index, group in zip(chosen, answers, strict=True):
             for answer in group:
                 for name, value in self._rules(self.cases[index], answer).items():
-                    terms[name].append(value)
+                    terms.setdefault(name, []).append(value)
         total, parts = combine({name: _neutral(values) for name, values in terms.items()}, self.weights)
         return torch.tensor(total), {name: torch.tensor(part) for name, part in parts.items()}
 
@@ -54,13 +58,14 @@ class Earned:
         text = self.base.codec.decode(answer.ids)
         abstained = abstains(text, self.words)
         return {
-            "grounded": None if abstained else grounded(text, case.texts),
+            "grounded": None if abstained else grounded(text, case.texts) or 0.0,  # an empty answer rests on nothing
             "cited": cited(text, case.texts, None, self.words),
-            "length": length_penalty(len(answer.ids), self.settings.length_budget),
+            "length": length_penalty(len(answer.ids), self.length_budget),
+            "missing_eos": float(not answer.ended),
         }
 
 
-def _neutral(values: Sequence[float | None]) -> list[float | None]:
+def _neutral(values: Sequence[float | None]) -> list[float]:
     """A term that does not apply (an abstention cites nothing) earns the mean of the others: neither gain nor loss.
 
     If it earned 0, any answer copied from a passage would beat abstaining where abstaining is right.

@@ -94,7 +94,7 @@ def _best(task: Task, cases: Sequence[Case], prompts: list[list[int]], learned: 
     recipe, n = task.recipe, task.recipe.evaluate.best_of_n
     sampling = replace(sampling_of(task), max_new_tokens=recipe.prompt.max_answer_tokens)
     groups = sample(base_of(task), sft, prompts, sampling, samples=n, seed=task.seed)
-    earned = Earned(base_of(task), cases, prompts, learned, recipe.ppo.rewards, words_of(recipe))
+    earned = Earned(base_of(task), cases, prompts, learned, recipe.ppo, words_of(recipe))
     scores_A, _ = earned(range(len(prompts)), groups)
     owners_A = torch.arange(len(prompts)).repeat_interleave(n)
     chosen = best_of_n(scores_A, owners_A, len(prompts)).tolist()

@@ -51,7 +51,7 @@ def run(task: Task) -> dict[str, Any]:
             f"{task.folder}: the merged model differs from base and adapter: log-probabilities by up to "
             f"{agreement.largest_difference:.2g} (allowed {recipe.merge.tolerance:g}), "
             f"{agreement.identical_answers} of {agreement.answers} greedy answers identical. "
-            "Fix: base.dtype: float32, or a higher merge.tolerance."
+            f"Fix: {_remedy(agreement.largest_difference <= recipe.merge.tolerance)}."
         )
     final = task.folder / "model"
     shutil.rmtree(final, ignore_errors=True)
@@ -63,6 +63,12 @@ def run(task: Task) -> dict[str, Any]:
         "sha256": merged.provenance["sha256"],
         "trained_on_4_bits": recipe.base.quantise == "nf4",
     }
+
+
+def _remedy(close: bool) -> str:
+    if close:
+        return "run the evaluation, which uses base and adapter: answers so near a tie that rounding turns them differ"
+    return "where so much is as good as equal, a higher merge.tolerance"
 
 
 def _in_float32(task: Task) -> SharedBase:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from haechi.engine.forward import answer_scores
 from haechi.engine.trees import Tree, micro_batches
-from haechi.errors import DivergedError, RecipeError
+from haechi.errors import DivergedError, ModelError, RecipeError
 from haechi.methods.reward import Normalisation
 from haechi.models.base import SharedBase
 from haechi.models.load import Dtype, Quantise, load_base
@@ -38,12 +38,29 @@ def base_of(task: Task) -> SharedBase:
 def _check_length(recipe: Recipe, base: SharedBase) -> None:
     """Refuses prompts and answers that together are longer than the base can read."""
     limit = getattr(base.model.config, "max_position_embeddings", None)
-    wanted = recipe.prompt.max_prompt_tokens + recipe.prompt.max_answer_tokens
+    answer = max(recipe.prompt.max_answer_tokens, recipe.sample.max_new_tokens or 0)
+    wanted = recipe.prompt.max_prompt_tokens + answer
     if limit is not None and wanted > limit:
         raise RecipeError(
-            f"prompt.max_prompt_tokens + prompt.max_answer_tokens is {wanted}, but {base.name} reads at most {limit} "
-            f"tokens. Fix: set prompt.max_prompt_tokens to {limit - recipe.prompt.max_answer_tokens} or less."
+            f"prompt.max_prompt_tokens + the longest answer is {wanted}, but {base.name} reads at most {limit} "
+            f"tokens. Fix: set prompt.max_prompt_tokens to {limit - answer} or less."
         )
+
+
+def answer_ids(base: SharedBase, prompt: Sequence[int], text: str, question_id: str) -> list[int]:
+    """A written answer as token ids, with its end.
+
+    Raises:
+        ModelError: prompt and answer together are longer than the base can read.
+    """
+    ids = base.codec.answer(text)
+    limit = getattr(base.model.config, "max_position_embeddings", None)
+    if limit is not None and len(prompt) + len(ids) > limit:
+        raise ModelError(
+            f"question {question_id}: its prompt of {len(prompt)} and an answer of {len(ids)} tokens are longer than "
+            f"the {limit} that {base.name} reads. Fix: shorten the answer ({text[:40]}…), or lower documents.k."
+        )
+    return ids
 
 
 @lru_cache(maxsize=1)

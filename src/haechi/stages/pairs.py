@@ -11,6 +11,7 @@ from haechi.models.base import SharedBase
 from haechi.pipeline.task import Task
 from haechi.records.write import read_rows
 from haechi.stages.cases import case_of, prompt_of, words_of
+from haechi.stages.models import answer_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,10 @@ def load_pairs(task: Task, base: SharedBase) -> Pairs:
     words = words_of(task.recipe)
     pairs = Pairs([], [], [])
     for row in read_rows(task.inputs["compare"] / "pairs.jsonl"):
-        prompt = prompt_of(case_of(row["case"]), base.codec, words, task.recipe)
-        tree = Tree(prompt, [base.codec.answer(row["chosen"]), base.codec.answer(row["rejected"])])
+        case = case_of(row["case"])
+        prompt = prompt_of(case, base.codec, words, task.recipe)
+        both = (row["chosen"], row["rejected"])
+        tree = Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in both])
         pair = Pair(tree, row["margin"], row["weight"])
         if row["held_out"]:
             pairs.held_out.append(pair)

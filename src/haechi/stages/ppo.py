@@ -12,12 +12,14 @@ from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.evaluate.score import score_answer
+from haechi.learners.batches import batch_at
 from haechi.learners.ppo import PPOLearner, PPORun, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
 from haechi.models.saved import save_role
+from haechi.pipeline.files import read_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Ppo
 from haechi.stages.cases import Case, load_cases, prompt_of, words_of
@@ -40,10 +42,10 @@ def run(task: Task) -> dict[str, Any]:
         base,
         policy,
         prompts,
-        Earned(base, cases, prompts, learned, settings.rewards, words),
+        Earned(base, cases, prompts, learned, settings, words),
         _ppo_run(task),
         _controller(settings),
-        supervised=supervised_trees(task, base, cases) if settings.ptx_coefficient else (),
+        supervised=supervised_trees(task, base, _learned_by_sft(task, cases)) if settings.ptx_coefficient else (),
         validate=_validation(task, base, learned, load_cases(task, "validation")),
     )
     train(
@@ -66,12 +68,20 @@ def run(task: Task) -> dict[str, Any]:
         "trained_parameters": policy.num_trained,
         "best_validation_reward": learner.best_reward,
         "iterations": settings.iterations,
-        "answers": settings.iterations * settings.prompts * settings.samples,
+        "answers": settings.samples * sum(
+            len(batch_at(step, len(prompts), settings.prompts, task.seed)) for step in range(settings.iterations)
+        ),
     }
 
 
+def _learned_by_sft(task: Task, cases: list[Case]) -> list[Case]:
+    """The cases that SFT learned from: PPO may repeat those, and sees no other written answer."""
+    ids = set(read_json(task.inputs["sft"] / "examples.json")["ids"])
+    return [case for case in cases if case.question.id in ids]
+
+
 def _start_values_at_zero(policy: Role) -> None:
-    """A value head that says 0 everywhere: rewards are normalised, so that is what SFT's answers earn on average."""
+    """A value head that says 0 everywhere: what SFT's answers earn on average from the learned reward."""
     assert policy.head is not None
     with torch.no_grad():
         policy.head.weight.zero_()
@@ -97,7 +107,6 @@ def _ppo_run(task: Task) -> PPORun:
         gamma=settings.gamma,
         gae_lambda=settings.gae_lambda,
         estimator=settings.kl_estimator,
-        missing_eos=settings.missing_eos_penalty,
         whiten_rewards=settings.whiten_rewards,
         whiten_advantages=settings.whiten_advantages,
         ptx_coefficient=settings.ptx_coefficient,
@@ -119,7 +128,7 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
     """Greedy answers to the validation questions: what they earn, whether they are right, and the KL to SFT."""
     recipe, words = task.recipe, words_of(task.recipe)
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
-    earned = Earned(base, cases, prompts, learned, recipe.ppo.rewards, words)
+    earned = Earned(base, cases, prompts, learned, recipe.ppo, words)
     sampling = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
 
     def measure(policy: Role) -> Mapping[str, float]:
@@ -156,5 +165,7 @@ def divergences(
     """The k1 estimate of the KL to the parent from one sampled answer for each prompt."""
     answers = sample(base, role, prompts, Sampling(temperature=1.0, max_new_tokens=max_new_tokens), seed=seed)
     trees = [Tree(prompt, [group[0].ids]) for prompt, group in zip(prompts, answers, strict=True)]
-    reference = token_logps(base, role.parent, trees, micro_batches(trees, token_budget))
-    return [float(group[0].logps.sum() - logps.sum()) for group, logps in zip(answers, reference, strict=True)]
+    groups = micro_batches(trees, token_budget)
+    # Both by one path: in bfloat16 the rollout rounds otherwise, and a policy that has not moved would have a KL.
+    policy, reference = (token_logps(base, one, trees, groups) for one in (role, role.parent))
+    return [float(logps.sum() - others.sum()) for logps, others in zip(policy, reference, strict=True)]

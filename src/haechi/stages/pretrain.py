@@ -33,6 +33,7 @@ def run(task: Task) -> dict[str, Any]:
     settings = task.recipe.pretrain
     if settings is None:
         raise RecipeError("the recipe has no section `pretrain`. Fix: add one, as recipes/saessak.yaml does.")
+    torch.set_num_threads(task.threads)
     tokenizer = _tokenizer(task, settings.vocabulary_size)
     model = build_model(
         tokenizer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ from haechi.evaluate.summary import summarise
 from haechi.methods.best_of_n import kl_bound
 from haechi.pipeline.files import read_json, write_json
 from haechi.pipeline.task import Task
+from haechi.recipe import recipe_hash
 from haechi.records.write import read_rows
 from haechi.report import write_report
 
@@ -32,8 +34,8 @@ def language_of(task: Task) -> Literal["ko", "en"]:
 
 def gather(task: Task) -> dict[str, Any]:
     """results.json from what the stages wrote."""
-    recipe, folder = task.recipe, task.folder.parent
-    described = read_json(folder / "run.json")
+    recipe = task.recipe
+    configs = {name: read_json(Path(path) / "config.json") for name, path in task.inputs.items()}
     rows = read_rows(task.inputs["evaluate"] / "answers.jsonl")
     systems = list(rows[0]["systems"])
     pairs = [(a, b) for a, b in _PAIRS if a in systems and b in systems]
@@ -42,14 +44,42 @@ def gather(task: Task) -> dict[str, Any]:
         "schema": SCHEMA,
         "name": recipe.name,
         "seed": recipe.seed,
-        "recipe_hash": described["recipe_hash"],
-        "versions": described["versions"],
+        "recipe_hash": recipe_hash(recipe),
+        "versions": configs["evaluate"]["versions"],
+        "threads": configs["evaluate"]["threads"],
+        "started": min(config["started"] for config in configs.values()),
         **summarise(rows, pairs, language_of(task), samples=samples, seed=recipe.seed),  # type: ignore[arg-type]
         "reward_model": read_json(task.inputs["reward"] / "accuracy.json"),
         "retrieval": _retrieval(task, samples),
         "stages": _stages(task.inputs),
-        "notes": _notes(task, systems),
+        "notes": _notes(task, systems) + _caveats(task, configs),
     }
+
+
+def _caveats(task: Task, configs: Mapping[str, Any]) -> list[str]:
+    """What is not of one piece: stages that the recipe of today would make otherwise, or other versions made."""
+    korean = language_of(task) == "ko"
+    now = configs["evaluate"]
+    others = [
+        name for name, config in configs.items()
+        if (config["versions"], config["threads"]) != (now["versions"], now["threads"])
+    ]  # fmt: skip
+    notes = []
+    if task.stale:
+        names = ", ".join(task.stale)
+        notes.append(
+            f"지금의 레시피나 앞 단계와 맞지 않는, 예전 설정으로 만든 결과가 섞여 있습니다: {names}."
+            if korean
+            else f"Made by earlier settings, and not what the recipe of this page would make: {names}."
+        )
+    if others:
+        names = ", ".join(others)
+        notes.append(
+            f"다른 버전이나 스레드 수로 실행한 단계가 있습니다: {names}."
+            if korean
+            else f"These stages ran under other versions or threads than the evaluation: {names}."
+        )
+    return notes
 
 
 def _retrieval(task: Task, samples: int) -> dict[str, Any]:
@@ -80,27 +110,30 @@ def _notes(task: Task, systems: list[str]) -> list[str]:
     if compared["source"] == "simulated":
         rate = f"{compared['error_rate']:.0%}"
         notes.append(
-            f"답을 비교한 것은 사람이 아니라 정답을 아는 모의 평가자입니다. 비교의 {rate}에서 일부러 틀리게 골랐습니다."
+            "답을 비교한 것은 사람이 아니라 정답을 아는 모의 평가자입니다. "
+            f"비교의 약 {rate}는 일부러 틀리게 골랐습니다."
             if korean
             else f"No person compared the answers: a simulated annotator who knows the gold did, and erred in {rate}."
         )
     else:
         notes.append("답의 비교는 파일에서 읽었습니다." if korean else "The comparisons were read from a file.")
     notes.append(
-        "구간은 주제 단위로 다시 뽑아 구했습니다. 학습의 시드가 달라질 때의 흔들림은 들어 있지 않습니다."
+        "구간은 주제 단위로 다시 뽑아(부트스트랩) 구했습니다. 학습 시드에 따른 변동은 들어 있지 않습니다."
         if korean
         else "Intervals come from resampling topics. How much another seed of the training would change is not in them."
     )
     notes.append(
-        "모든 시스템은 같은 문단을 보고 답했습니다. best-of-n만 여러 답에서 고르고, 나머지는 가장 그럴듯한 답을 냅니다."
+        "모든 시스템이 같은 문단을 보고 답했습니다. best-of-n만 여러 답을 뽑아 고르고, 나머지는 매번 가장 확률이 높은 "
+        "토큰으로 답합니다."
         if korean
-        else "Every system read the same passages. Only best-of-n samples; the others give their likeliest answer."
+        else "Every system read the same passages. Only best-of-n samples; the others answer greedily."
     )
-    if "best_of_n" in systems:
+    drawn = recipe.sample
+    if "best_of_n" in systems and (drawn.temperature, drawn.top_k, drawn.top_p) == (1, 0, 1):
         n = recipe.evaluate.best_of_n
         bound = kl_bound(n)
         notes.append(
-            f"best-of-{n}의 답이 SFT의 답에서 벗어난 정도(KL)는 많아야 {bound:.2f}내트입니다."
+            f"best-of-{n}의 답이 SFT의 답에서 벗어난 정도(KL)는 최대 {bound:.2f}nat입니다."
             if korean
             else f"The KL of best-of-{n} to SFT is at most {bound:.2f} nats an answer."
         )

@@ -13,12 +13,13 @@ from haechi.learners.sft import SupervisedLearner
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
 from haechi.models.saved import save_role
+from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Training
 from haechi.records.write import write_jsonl
 from haechi.stages.cases import Case, load_cases, prompt_of, words_of
 from haechi.stages.loop import hooks
-from haechi.stages.models import base_of, trainable
+from haechi.stages.models import answer_ids, base_of, trainable
 
 _SHOWN_SAMPLES = 8
 
@@ -27,7 +28,8 @@ def run(task: Task) -> dict[str, Any]:
     """Writes the role, `metrics.jsonl`, and a few answers to validation questions in `samples.jsonl`."""
     recipe, settings = task.recipe, task.recipe.sft
     base = base_of(task)
-    trees = supervised_trees(task, base, _chosen(task, load_cases(task, "train")))
+    chosen = _chosen(task, load_cases(task, "train"))
+    trees = supervised_trees(task, base, chosen)
     if not trees:
         raise StageError(
             "no training question has a written answer, so SFT has nothing to learn. Fix: give questions an `answer`."
@@ -42,13 +44,14 @@ def run(task: Task) -> dict[str, Any]:
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
-        validation=supervised_trees(task, base, validation_cases),
+        validation=supervised_trees(task, base, _taught(task, validation_cases)),
         validate_every=max(steps // 8, 1),
     )
     train(
         learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "validation/loss")
     )
     save_role(role.freeze(), base, task.folder)
+    write_json(task.folder / "examples.json", {"ids": [case.question.id for case in chosen]})
     write_samples(task, base, role, validation_cases[:_SHOWN_SAMPLES])
     return {
         "trained_parameters": role.num_trained,
@@ -67,7 +70,8 @@ def supervised_trees(task: Task, base: SharedBase, cases: list[Case]) -> list[Tr
     for case in cases:
         target = case.target(words)
         if target is not None:
-            trees.append(Tree(prompt_of(case, base.codec, words, task.recipe), [base.codec.answer(target)]))
+            prompt = prompt_of(case, base.codec, words, task.recipe)
+            trees.append(Tree(prompt, [answer_ids(base, prompt, target, case.question.id)]))
     return trees
 
 
@@ -98,10 +102,13 @@ def write_samples(task: Task, base: SharedBase, role: Role, cases: list[Case]) -
     )
 
 
+def _taught(task: Task, cases: list[Case]) -> list[Case]:
+    return [case for case in cases if task.recipe.sft.abstentions or not case.should_abstain]
+
+
 def _chosen(task: Task, cases: list[Case]) -> list[Case]:
     """The recipe's SFT examples, drawn once for all."""
-    if not task.recipe.sft.abstentions:
-        cases = [case for case in cases if not case.should_abstain]
+    cases = _taught(task, cases)
     limit = task.recipe.questions.sft_examples
     if limit is None or limit >= len(cases):
         return cases

@@ -45,7 +45,7 @@ def test_it_equals_the_fused_attention(name: str, heads: int) -> None:
 
 
 def test_what_it_cannot_do_goes_to_the_fused_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache (fewer queries than keys), a bias, or no mask."""
+    """A cache (fewer queries than keys), a mask that shows later places, or no mask."""
     monkeypatch.setattr(attention, "blockwise", lambda *_: pytest.fail("not for blocks"))
     module = torch.nn.Module()
     query, key = torch.randn(1, 2, 12, 4), torch.randn(1, 2, 30, 4)
@@ -55,6 +55,11 @@ def test_what_it_cannot_do_goes_to_the_fused_attention(monkeypatch: pytest.Monke
     torch.testing.assert_close(
         found, F.scaled_dot_product_attention(query, key, key, attn_mask=mask, scale=0.5).transpose(1, 2)
     )
+    both_ways = torch.ones(1, 1, 30, 30, dtype=torch.bool).tril()
+    both_ways[..., 3, 29] = True  # a single later place, as in a mask that looks both ways
+    found = attention.attend(module, key, key, key, both_ways, scaling=0.5)[0]
+    wanted = F.scaled_dot_product_attention(key, key, key, attn_mask=both_ways, scale=0.5)
+    torch.testing.assert_close(found, wanted.transpose(1, 2))
     found = attention.attend(module, key, key, key, None, scaling=0.5)[0]
     torch.testing.assert_close(
         found, F.scaled_dot_product_attention(key, key, key, is_causal=True, scale=0.5).transpose(1, 2)

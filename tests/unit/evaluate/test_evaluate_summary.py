@@ -106,7 +106,7 @@ def test_comparisons_are_differences_in_words() -> None:
 def test_korean_titles_reach_the_verdicts() -> None:
     found = blocks("ko")
     assert found["metrics"]["correct"]["title"] == "정답률"
-    assert found["comparisons"][0]["verdict"].startswith("정답률: PPO 쪽이 SFT 쪽보다 유의하게 낫습니다")
+    assert found["comparisons"][0]["verdict"].startswith("정답률: PPO의 결과가 SFT보다 유의하게 좋습니다")
 
 
 def test_a_system_that_did_not_answer_every_question_is_scored_on_those_it_did() -> None:

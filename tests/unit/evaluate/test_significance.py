@@ -171,7 +171,7 @@ def test_the_verdict_follows_the_interval_and_the_direction(interval, better, ex
 
 def test_the_verdict_in_korean() -> None:
     assert verdict(Interval(0.2, 0.1, 0.3, 50, 50), "higher", "PPO", "SFT", "정답률", "ko") == (
-        "정답률: PPO 쪽이 SFT 쪽보다 유의하게 낫습니다 (차이 +0.2, 95% 신뢰구간 0.1 ~ 0.3, 질문 50개)."
+        "정답률: PPO의 결과가 SFT보다 유의하게 좋습니다 (차이 +0.2, 95% 구간 0.1~0.3, 질문 50개)."
     )
-    assert "뚜렷하지 않습니다" in verdict(Interval(0.1, -0.1, 0.3, 50, 50), "higher", "PPO", "SFT", "정답률", "ko")
-    assert "못합니다" in verdict(Interval(0.2, 0.1, 0.3, 50, 50), "lower", "PPO", "SFT", "과잉 사양", "ko")
+    assert "유의하지 않습니다" in verdict(Interval(0.1, -0.1, 0.3, 50, 50), "higher", "PPO", "SFT", "정답률", "ko")
+    assert "나쁩니다" in verdict(Interval(0.2, 0.1, 0.3, 50, 50), "lower", "PPO", "SFT", "과잉 사양", "ko")

@@ -304,6 +304,44 @@ def test_only_k1_is_paid_as_a_reward(
     next(iter(other.updates(0)))
     assert other._experience is not None
     torch.testing.assert_close(torch.cat(other._experience.returns), torch.cat(experience.returns))
+    # After an update the tokens are an earlier policy's: weighed by the ratio.
+    with torch.no_grad():
+        for weight in policy.parameters().values():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    trees = [experience.trees[i] for micro in micros for i in micro.trees]
+    now_N = method._forward(trees, learning=False)[0].detach()
+    moved = sum(float(method.loss(micro)[0].detach()) for micro in micros)
+    method.run, kept = plain, method.run
+    moved -= sum(float(method.loss(micro)[0].detach()) for micro in micros)
+    method.run = kept
+    weighed_N = (now_N - old_N).exp() * getattr(kl, estimator)(now_N, reference_N)
+    assert moved == pytest.approx(0.7 * float(weighed_N.mean()), rel=1e-3)
+    assert float(weighed_N.mean()) != pytest.approx(float(getattr(kl, estimator)(now_N, reference_N).mean()), rel=1e-2)
+
+
+@pytest.mark.parametrize("estimator", ["k2", "k3"])
+def test_a_divergence_in_the_loss_pulls_towards_the_reference(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable, estimator: str
+) -> None:
+    """With no reward and no value to learn, nothing but the term moves the policy: back to the reference."""
+    policy = policy_of(llama)
+    with torch.no_grad():
+        for weight in policy.parameters().values():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+
+    def nothing(_: Sequence[int], answers: Sequence[Sequence[Answer]]) -> tuple[Tensor, dict[str, Tensor]]:
+        return torch.zeros(sum(len(group) for group in answers)), {}
+
+    losses = PPOSettings(value_coefficient=0.0)
+    changes = {"estimator": estimator, "losses": losses, "whiten_advantages": False, "gae_lambda": 1.0}
+    with torch.no_grad():
+        assert policy.head is not None
+        for weight in policy.head.parameters():
+            weight.zero_()
+    method = learner(llama, policy, prompts, FixedKL(1.0), rewards=nothing, **changes)
+    before = method._roll_out(0).numbers["kl"]
+    run(method, policy.parameters(), 20, rate=2e-3)
+    assert method._roll_out(0).numbers["kl"] < 0.8 * before
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
@@ -320,14 +358,3 @@ def test_a_reward_that_is_not_finite_stops_before_the_weights(
     with pytest.raises(DivergedError, match=rf"iteration 0: the reward is {bad} at index 5.*Fix: "):
         run(learner(llama, policy, prompts, rewards=rewards), policy.parameters(), 2)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.state().items())
-
-
-def test_cut_answers_pay(llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role]) -> None:
-    """No answer of six random tokens ends, so a penalty of 1 lowers every return by 1 (gamma = lambda = 1)."""
-    policy = policy_of(llama)
-    free, paid = (
-        learner(llama, policy, prompts, missing_eos=penalty, gae_lambda=1.0, whiten_advantages=False)._roll_out(0)
-        for penalty in (0.0, 1.0)
-    )
-    assert free.numbers["eos_rate"] == 0
-    torch.testing.assert_close(torch.cat(free.returns) - 1, torch.cat(paid.returns), rtol=0, atol=1e-5)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from haechi.errors import DivergedError
-from haechi.methods.kl import AdaptiveKL, FixedKL, bounded_log_ratio, k1, k2, k3
+from haechi.methods.kl import AdaptiveKL, FixedKL, bounded_log_ratio, k1, k2, k3, kl_loss
 
 POLICY = torch.tensor([0.5, 0.3, 0.15, 0.05], dtype=torch.float64)
 REFERENCE = torch.tensor([0.25, 0.25, 0.4, 0.1], dtype=torch.float64)
@@ -55,6 +55,20 @@ def test_the_mean_gradient_of_k2_is_that_of_the_kl_and_that_of_k1_is_nothing():
     assert torch.allclose(mean_gradient(k2), exact)
     assert torch.allclose(mean_gradient(k1), torch.zeros(4, dtype=torch.float64))
     assert not torch.allclose(mean_gradient(k3), exact)
+
+
+def test_as_a_loss_on_the_tokens_of_an_earlier_policy_k2_still_has_the_gradient_of_the_kl():
+    old = torch.tensor([0.4, 0.3, 0.2, 0.1], dtype=torch.float64)
+    logits = POLICY.log().clone().requires_grad_()
+    logps = logits.log_softmax(-1)
+    (exact,) = torch.autograd.grad((logps.exp() * (logps - REFERENCE.log())).sum(), logits)
+    logps = logits.log_softmax(-1)
+    loss = kl_loss(k2(logps, REFERENCE.log()), logps, old.log())
+    (found,) = torch.autograd.grad((old * loss).sum(), logits)
+    assert torch.allclose(found, exact)
+    logps = logits.log_softmax(-1)
+    (uncorrected,) = torch.autograd.grad((old * k2(logps, REFERENCE.log())).sum(), logits)
+    assert not torch.allclose(uncorrected, exact, rtol=0.05)
 
 
 def test_extreme_values_stay_finite():

@@ -106,11 +106,6 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
             "rewards_N + scores_A[segments_N]",
         ),
         "attached rewards": ("@torch.no_grad()\n", ""),
-        "penalty for ending": (
-            "torch.where(ended_A, scores_A, scores_A - penalty)",
-            "torch.where(ended_A, scores_A - penalty, scores_A)",
-        ),
-        "penalty paid out": ("scores_A - penalty", "scores_A + penalty"),
         "flipped policy sign": ("unclipped_N = -advantages_N * ratio_N", "unclipped_N = advantages_N * ratio_N"),
         "inverted ratio": (
             "bounded_log_ratio(logps_N, old_logps_N).exp()",

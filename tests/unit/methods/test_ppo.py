@@ -8,7 +8,6 @@ from torch.autograd import gradcheck
 from haechi.methods.ppo import (
     PPOLosses,
     PPOSettings,
-    missing_eos_penalty,
     policy_loss,
     ppo_losses,
     token_rewards,
@@ -66,11 +65,6 @@ def test_rewards_do_not_depend_on_the_order_of_answers_and_carry_no_gradient():
     rewards = token_rewards(scores[:3].requires_grad_(), kl.requires_grad_(), SEGMENTS, beta=0.3)
     assert torch.equal(token_rewards(scores[:3], kl[order], SEGMENTS[order], beta=0.3), rewards[order])
     assert not rewards.requires_grad
-
-
-def test_only_an_answer_that_did_not_end_pays():
-    scores, ended = f64(1.0, 2.0, -1.0), torch.tensor([True, False, False])
-    assert missing_eos_penalty(scores, ended, 1.5).tolist() == [1.0, 0.5, -2.5]
 
 
 def test_policy_loss_by_hand():

@@ -1,14 +1,13 @@
-"""Files that are whole or absent, and logs that are cut back at a resume."""
+"""Files and folders that are whole or absent."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from haechi.errors import InputError
-from haechi.pipeline.files import JsonLines, building, read_json, write_bytes, write_json, write_text
+from haechi.pipeline.files import building, read_json, write_bytes, write_json, write_text
 
 
 def test_what_is_written_is_read_back_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -49,39 +48,33 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, line: i
     assert (caught.value.line, caught.value.problem) == (line, problem)
 
 
-def rows(path: Path) -> list[int]:
-    return [json.loads(line)["step"] for line in path.read_text(encoding="utf-8").splitlines()]
+def test_an_interruption_between_two_renamings_loses_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "model"
+    with building(folder) as beside:
+        (beside / "a").write_text("1")
+    rename = Path.rename
+
+    def interrupt(source: Path, target: Path) -> Path:
+        if source.name.endswith(".building"):
+            raise KeyboardInterrupt
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", interrupt)
+    with pytest.raises(KeyboardInterrupt), building(folder) as beside:
+        (beside / "b").write_text("2")
+    assert (folder / "a").read_text() == "1"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_log_goes_on_after_the_last_kept_row(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    with JsonLines(path) as log:
-        for step in (1, 2, 3, 4):
-            log.append({"step": step})
-        assert rows(path) == [1, 2, 3, 4], "every row is flushed"
-    with JsonLines(path, keep=lambda row: row["step"] <= 2) as log:
-        log.append({"step": 3})
-    assert rows(path) == [1, 2, 3]
-    with JsonLines(path) as log:
-        log.append({"step": 4})
-    assert rows(path) == [1, 2, 3, 4]
-
-
-def test_a_torn_last_row_is_cut_off_and_a_torn_middle_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2', encoding="utf-8")
-    with JsonLines(path) as log:
-        log.append({"step": 2})
-    assert rows(path) == [1, 2]
-    path.write_text('{"step": 1\n{"step": 2}\n', encoding="utf-8")
-    with pytest.raises(InputError, match=r"metrics\.jsonl:1: not a JSON row"):
-        JsonLines(path)
-
-
-def test_a_row_that_is_not_finite_is_not_written(tmp_path: Path) -> None:
-    with JsonLines(tmp_path / "m.jsonl") as log, pytest.raises(ValueError, match="JSON compliant"):
-        log.append({"loss": float("nan")})
-    assert (tmp_path / "m.jsonl").read_bytes() == b""
+def test_after_a_kill_between_two_renamings_the_old_folder_gets_its_name_back(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    for name in (".model.replaced", ".model.building"):  # what a kill there leaves
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a").write_text(name)
+    with pytest.raises(RuntimeError), building(folder):
+        raise RuntimeError
+    assert (folder / "a").read_text() == ".model.replaced"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:

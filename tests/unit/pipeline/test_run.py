@@ -139,7 +139,9 @@ def test_keep_finished_takes_stale_stages_but_not_missing_ones(toy: Toy, tmp_pat
     with pytest.raises(StageError, match=r"side is not finished\. Fix: haechi run "):
         run(stale, folder, only="third", keep_finished=True, graph=toy.graph)
     run(toy.recipe, folder, graph=toy.graph)
-    assert run(stale, folder, only="third", force=True, keep_finished=True, graph=toy.graph) == ("third",)
+    told = Notes()
+    assert run(stale, folder, "third", force=True, progress=told, keep_finished=True, graph=toy.graph) == ("third",)
+    assert any("taken as it is, although it is out of date (" in note for note in told.notes)
 
 
 def test_a_stage_that_fails_leaves_no_result_and_resumes_with_its_files(toy: Toy, tmp_path: Path) -> None:

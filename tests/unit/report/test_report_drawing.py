@@ -25,6 +25,7 @@ from haechi.report.contract import Comparison, Number
 from haechi.report.english import ENGLISH
 from haechi.report.korean import KOREAN
 from haechi.report.svg import WIDTH, Scale, element, tick_labels
+from haechi.report.words import Words
 
 
 def drawn(markup: str) -> etree._Element:
@@ -194,7 +195,9 @@ def test_differences_carry_their_sign_and_unit() -> None:
     [(0.31, "0.3 s"), (42.4, "42 s"), (96.2, "1 min 36 s"), (119.6, "2 min 0 s"), (7290.0, "2 h 1 min"), (None, "–")],
 )
 def test_durations(seconds: float | None, wanted: str) -> None:
-    assert numbers.duration(seconds, ("h", "min", "s")) == wanted
+    assert numbers.duration(seconds, (" h", " min", " s")) == wanted
+    if wanted == "1 min 36 s":
+        assert numbers.duration(seconds, Words("ko").units()) == "1분 36초"
 
 
 def test_memory_changes_its_unit_at_a_gigabyte() -> None:

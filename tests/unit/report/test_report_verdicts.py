@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from fixture import comparison, number
 
+from haechi.evaluate import significance
 from haechi.report.contract import Comparison, Results, RewardModel
 from haechi.report.sections import pairs, reward_remarks, systems_table, verdict
-from haechi.report.verdicts import best, compared, hacking, judge, systems_of
+from haechi.report.verdicts import FEWEST_TOPICS, best, compared, hacking, judge, systems_of
 from haechi.report.words import Words
 
 ENGLISH = Words("en")
@@ -43,7 +44,15 @@ def run_of(
     ],
 )
 def test_judge(low: float | None, high: float | None, better: Any, said: str) -> None:
-    assert judge(Comparison(metric="m", a="a", b="b", value=0.1, low=low, high=high), better) == said
+    comparison = Comparison(metric="m", a="a", b="b", value=0.1, low=low, high=high, topics=FEWEST_TOPICS)
+    assert judge(comparison, better) == said
+    assert judge(comparison.model_copy(update={"topics": None}), better) == said
+    few = comparison.model_copy(update={"topics": FEWEST_TOPICS - 1})
+    assert judge(few, better) == judge(few.reversed(), better) == "unclear"
+
+
+def test_few_topics_are_as_few_as_for_the_recorded_verdicts() -> None:
+    assert FEWEST_TOPICS == significance.FEWEST_TOPICS
 
 
 def test_a_comparison_is_found_either_way_round() -> None:

@@ -7,8 +7,8 @@ from haechi.rewards.total import RewardWeights, combine
 WEIGHTS = RewardWeights(learned=1.0, grounded=0.5, cited=0.25, length=0.1, missing_eos=2.0)
 TERMS = {
     "learned": [1.5, -0.5],
-    "grounded": [1.0, None],
-    "cited": [0.5, None],
+    "grounded": [1.0, 0.0],
+    "cited": [0.5, 0.0],
     "length": [0.5, 0.0],
     "missing_eos": [0.0, 1.0],
 }
@@ -22,11 +22,6 @@ def test_total_is_the_sum_of_signed_parts() -> None:
     assert parts["length"] == pytest.approx([-0.05, 0.0])
     assert parts["missing_eos"] == [0.0, -2.0]
     assert total == pytest.approx([1.5 + 0.5 + 0.125 - 0.05, -2.5])
-
-
-def test_an_abstention_earns_what_the_learned_reward_gives_it() -> None:
-    total, _ = combine({"learned": [0.7], "grounded": [None], "cited": [None]}, RewardWeights(grounded=1, cited=1))
-    assert total == [0.7]
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])

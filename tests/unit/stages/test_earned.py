@@ -14,7 +14,7 @@ from haechi.models.load import _sees_a_window
 from haechi.pipeline.reading import load_recipe
 from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
-from haechi.recipe import Rewards
+from haechi.recipe import Ppo, Rewards
 from haechi.records.types import Passage, Question
 from haechi.retrieval.contexts import Context
 from haechi.stages.cases import Case, prompt_of
@@ -43,18 +43,33 @@ def case(gold_numbers: tuple[int, ...] = (2,)) -> Case:
     return Case(question, Context("q", passages, gold_numbers, retrieved=True))
 
 
-def earned(texts: list[str], gold_numbers: tuple[int, ...] = (2,), **weights: float) -> Any:
-    settings = Rewards(**({"learned": 0.0, "grounded": 1.0, "cited": 0.0, "length": 0.0} | weights))  # type: ignore[arg-type]
+def earned(
+    texts: list[str], gold_numbers: tuple[int, ...] = (2,), ended: tuple[bool, ...] = (), **weights: float
+) -> Any:
+    given = Rewards(**({"learned": 0.0, "grounded": 1.0, "cited": 0.0, "length": 0.0} | weights))  # type: ignore[arg-type]
+    settings = Ppo(rewards=given, missing_eos_penalty=0.75)
     base: Any = Speaks(texts)
     learned: Any = lambda prompts, answers: torch.zeros(sum(map(len, answers)))  # noqa: E731
     function = Earned(base, [case(gold_numbers)], [[0]], learned, settings, WORDS)
-    return function([0], [[Answer([i], torch.zeros(1), True) for i in range(len(texts))]])
+    ends = ended or (True,) * len(texts)
+    return function([0], [[Answer([i], torch.zeros(1), ends[i]) for i in range(len(texts))]])
 
 
 def test_an_abstention_earns_the_mean_of_the_others() -> None:
     total, parts = earned(["오누리입니다. [2]", "한보리입니다. [2]", WORDS.abstention])
     assert total.tolist() == pytest.approx([1.0, 0.0, 0.5])
     assert parts["grounded"].tolist() == pytest.approx([1.0, 0.0, 0.5])
+
+
+def test_an_empty_answer_rests_on_nothing() -> None:
+    total, _ = earned(["오누리입니다. [2]", ""], cited=1.0)
+    assert total.tolist() == [2.0, 0.0]
+
+
+def test_an_answer_that_was_cut_pays() -> None:
+    total, parts = earned(["오누리입니다. [2]"] * 2, ended=(True, False))
+    assert total.tolist() == [1.0, 0.25]
+    assert parts["missing_eos"].tolist() == [0.0, -0.75]
 
 
 def test_where_all_abstain_nobody_earns_anything() -> None:
