@@ -15,18 +15,24 @@ from haechi.pretrain.korean import Register, agree, in_register
 from haechi.pretrain.lexicon import (
     ASIDES,
     ATTRIBUTIVES,
+    CLAUSE_ADVERBS,
+    CLAUSE_VERBS,
     COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
+    COUNTERS,
     ENTITY_ENDINGS,
     ERAS,
+    EVENTS,
     FILLERS,
+    HOLDINGS,
     LABEL_QUESTIONS,
     LABEL_SENTENCES,
     LABELS,
     MODIFIERS,
     NAME_SYLLABLES,
     NOUNS,
+    OCCUPATIONS,
     OPENINGS,
     PARTS,
     PLACES,
@@ -46,8 +52,8 @@ Matter = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One value of one attribute of a subject: an entity, or a part of one. `label` is empty where a relation tells
-    it with a verb."""
+    """One value of one attribute of a subject: an entity, or a part of one. Where a relation tells it with a verb,
+    `label` is what is counted, or empty."""
 
     subject: str
     relation: Relation | None
@@ -57,7 +63,7 @@ class Fact:
 
     @property
     def matter(self) -> Matter:
-        attribute = self.label or (self.relation.name if self.relation else "")
+        attribute = f"{self.relation.name} {self.label}".strip() if self.relation else self.label
         return self.subject, _MATTER.get(attribute, attribute)
 
 
@@ -168,7 +174,8 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
         case "place":
             return rng.choice(PLACES) if rng.random() < 0.4 else _entity(rng)
         case "year":
-            return f"{rng.choice(ERAS)}{rng.randint(2, 1999)}년"
+            era = rng.choice(ERAS) if rng.random() < 0.5 else f"{_name(rng, 2, 3)}력 "
+            return f"{era}{rng.randint(2, 1999)}년"
         case "length":
             return f"{rng.randint(2, 999)}{rng.choice(('미터', '미터', '걸음', '뼘', '자'))}"
         case "count":
@@ -188,13 +195,25 @@ def _facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> l
     while len(facts) < count:
         subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
         fact = _fact(rng, subject)
-        if fact.matter not in known:
-            known.add(fact.matter)
-            facts.append(fact)
+        for one in (fact, _twin(rng, fact)):
+            if one is not None and one.matter not in known:
+                known.add(one.matter)
+                facts.append(one)
     return facts
 
 
+def _twin(rng: random.Random, fact: Fact) -> Fact | None:
+    """For a deed, at times, the other half: when it was done, or who did it."""
+    if not _is_deed(fact) or rng.random() < 0.5:
+        return None
+    name = f"{_verb(fact)}되다, when" if fact.kind == "person" else f"{_verb(fact)}하다, who"
+    relation = next((other for other in RELATIONS if other.name == name), None)
+    return relation and Fact(fact.subject, relation, "", relation.kind, _value(rng, relation.kind, ""))
+
+
 def _fact(rng: random.Random, subject: str) -> Fact:
+    if rng.random() < 0.06:
+        return Fact(subject, HOLDINGS, rng.choice(NOUNS), "count", f"{rng.randint(2, 9999)}{rng.choice(COUNTERS)}")
     relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
     kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
     label = "" if relation else _label(rng, kind)
@@ -214,13 +233,33 @@ def _pick(rng: random.Random, patterns: Sequence[str], unseen: bool) -> str:
 
 
 def _fill(pattern: str, fact: Fact) -> str:
-    return agree(pattern.replace("{E}", fact.subject).replace("{L}", fact.label).replace("{V}", fact.value))
+    counter = fact.value.lstrip("0123456789")
+    return agree(
+        pattern.replace("{E}", fact.subject)
+        .replace("{L}", fact.label)
+        .replace("{C}", counter)
+        .replace("{V}", fact.value)
+    )
+
+
+def _before_value(rng: random.Random, kind: Kind) -> str:
+    """Words before a value that are no part of the answer: none, an adjective, an occupation, a clause."""
+    shape = rng.random()
+    if shape < 0.45:
+        return ""
+    if kind in ("person", "thing", "place") and shape < 0.8:
+        clause = rng.choice(CLAUSE_ADVERBS) + (rng.choice(NOUNS) if rng.random() < 0.7 else _name(rng, 2, 3))
+        clause += rng.choice(CLAUSE_VERBS)
+        return clause + (rng.choice(OCCUPATIONS) if kind == "person" and rng.random() < 0.3 else "")
+    if kind == "person" and shape < 0.92:
+        return rng.choice(OCCUPATIONS)
+    return rng.choice(ATTRIBUTIVES[kind])
 
 
 def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:
     pattern = _pick(rng, fact.relation.sentences if fact.relation else LABEL_SENTENCES, unseen)
-    if rng.random() < 0.2:
-        pattern = pattern.replace("{V}", rng.choice(ATTRIBUTIVES[fact.kind]) + "{V}")
+    if fact.relation is not HOLDINGS:
+        pattern = pattern.replace("{V}", _before_value(rng, fact.kind) + "{V}")
     if rng.random() < 0.15:
         pattern = pattern.replace("(은/는) ", "(은/는) " + rng.choice(ASIDES), 1)
     if rng.random() < 0.15:
@@ -239,11 +278,37 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
             sentences.append(_fill(joined, fact))
+        elif (event := _event(rng, fact, waiting, unseen)) is not None:
+            sentences.append(event)
         else:
             sentences.append(_tell(rng, fact, unseen))
         if rng.random() < 0.15:
             sentences.append(_fill(rng.choice(FILLERS), fact))
     return " ".join(in_register(sentence, register) for sentence in sentences)
+
+
+def _event(rng: random.Random, fact: Fact, waiting: list[Fact], unseen: bool) -> str | None:
+    """Who did something and when in one sentence, where two facts of one subject and one verb stand together."""
+    pair = {fact.kind: fact}
+    for other in waiting:
+        if other.subject == fact.subject and _verb(other) == _verb(fact) != "" and other.kind != fact.kind:
+            pair[other.kind] = other
+            waiting.remove(other)
+            break
+    if set(pair) != {"person", "year"}:
+        return None
+    told = _pick(rng, EVENTS, unseen).replace("{verb}", _verb(fact))
+    told = told.replace("{P}", _before_value(rng, "person") + pair["person"].value).replace("{Y}", pair["year"].value)
+    return _fill(told, fact)
+
+
+def _verb(fact: Fact) -> str:
+    """The stem of a relation made from a verb, else nothing."""
+    return fact.relation.name.split("하다, who")[0].split("되다, when")[0] if _is_deed(fact) else ""
+
+
+def _is_deed(fact: Fact) -> bool:
+    return fact.relation is not None and fact.relation.name.endswith(("하다, who", "되다, when"))
 
 
 def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
