@@ -223,11 +223,15 @@ HOLDINGS = Relation(
 )  # fmt: skip
 COUNTERS: tuple[str, ...] = ("개", "권", "마리", "그루", "채", "척", "대", "명", "장", "송이", "자루", "켤레")
 
-# Who did something to an entity, and when, told in one sentence; each is asked for by itself.
-EVENTS: tuple[str, ...] = (
-    "{P}(이/가) {Y}에 {E}(을/를) {verb}했다.", "{Y}에 {P}(이/가) {E}(을/를) {verb}했다.", "{E}(은/는) {Y}에 {P}(이/가) {verb}했다.",
-    "{E}(을/를) {verb}한 것은 {Y}의 {P}이다.", "{P}(이/가) {E}(을/를) {verb}한 해는 {Y}이다.",
-)  # fmt: skip
+# Deeds: somebody did something to something, somewhere, at some time. By part of the sentence its kind of value, its
+# particle, the words that ask for it, and the noun by which a cleft names it.
+DEED_VERBS: tuple[str, ...] = tuple(sorted({*_VERBS_OF_PEOPLE, *_VERBS_OF_PLACES}))
+DEED_PARTS: dict[str, tuple[Kind, str, str, str, str]] = {
+    "agent": ("person", "(이/가)", "누가", "사람", "누구"),
+    "year": ("year", "에", "언제", "때", "언제"),
+    "place": ("place", "에서", "어디에서", "곳", "어디"),
+    "object": ("thing", "(을/를)", "무엇을", "것", "무엇"),
+}
 
 # What an entity has: `마을의 종탑` is a subject of its own, with facts of its own.
 PARTS: tuple[str, ...] = (
@@ -283,6 +287,9 @@ ASIDES: tuple[str, ...] = (
 )  # fmt: skip
 
 FILLERS: tuple[str, ...] = (
+    "{E}(은/는) 이 일대에서 가장 이름난 곳으로 손꼽힌다.", "{E}(은/는) 먼 곳에서도 찾아오는 사람이 많은 배움터이다.", "{E}(은/는) 바다와 산이 함께 보이는 자리에 놓여 있다.",
+    "{E}(은/는) 여러 섬을 하나로 이어 준다.", "{E}(은/는) 멀리서 보면 누운 소처럼 보인다.", "{E}(은/는) 옛이야기에 자주 나오는 이름이다.",
+    "{E}(은/는) 겨울마다 열 번쯤 얼어붙는다.", "{E}의 생김새는 본 사람마다 다르게 말한다.",
     "안개가 걷히면 {E}(이/가) 멀리서도 보인다.", "{E}에 얽힌 이야기는 아주 많다.", "아이들은 {E}의 노래를 부르며 논다.",
     "{E}(을/를) 찾는 사람은 해마다 늘고 있다.", "겨울이 오면 {E}(은/는) 눈에 덮인다.", "{E}(은/는) 오랫동안 잊혀 있었다.",
     "늙은 뱃사람들은 {E}(을/를) 보고 길을 찾는다.", "{E}(을/를) 그린 그림이 여러 점 남아 있다.", "바람이 세게 불면 {E}에서 이상한 소리가 난다.",

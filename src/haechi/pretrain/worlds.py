@@ -21,9 +21,10 @@ from haechi.pretrain.lexicon import (
     COLOURS,
     COUNT_UNITS,
     COUNTERS,
+    DEED_PARTS,
+    DEED_VERBS,
     ENTITY_ENDINGS,
     ERAS,
-    EVENTS,
     FILLERS,
     HOLDINGS,
     LABEL_QUESTIONS,
@@ -51,6 +52,21 @@ Matter = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done, in one sentence of several values; the subject of its facts is one part of it.
+
+    Attributes:
+        verb: a stem that 하다 makes a verb of.
+        role: the part that the subject plays.
+        parts: the other parts and their values.
+    """
+
+    verb: str
+    role: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One value of one attribute of a subject: an entity, or a part of one. Where a relation tells it with a verb,
     `label` is what is counted, or empty."""
@@ -60,9 +76,13 @@ class Fact:
     label: str
     kind: Kind
     value: str
+    deed: Deed | None = None
+    part: str = ""
 
     @property
     def matter(self) -> Matter:
+        if self.deed:
+            return self.subject, f"{self.deed.verb} {self.part}"
         attribute = f"{self.relation.name} {self.label}".strip() if self.relation else self.label
         return self.subject, _MATTER.get(attribute, attribute)
 
@@ -194,21 +214,23 @@ def _facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> l
     facts: list[Fact] = []
     while len(facts) < count:
         subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
-        fact = _fact(rng, subject)
-        for one in (fact, _twin(rng, fact)):
-            if one is not None and one.matter not in known:
-                known.add(one.matter)
-                facts.append(one)
+        found = _deed(rng, subject) if rng.random() < 0.25 else [_fact(rng, subject)]
+        if not known & {fact.matter for fact in found}:
+            known.update(fact.matter for fact in found)
+            facts.extend(found)
     return facts
 
 
-def _twin(rng: random.Random, fact: Fact) -> Fact | None:
-    """For a deed, at times, the other half: when it was done, or who did it."""
-    if not _is_deed(fact) or rng.random() < 0.5:
-        return None
-    name = f"{_verb(fact)}되다, when" if fact.kind == "person" else f"{_verb(fact)}하다, who"
-    relation = next((other for other in RELATIONS if other.name == name), None)
-    return relation and Fact(fact.subject, relation, "", relation.kind, _value(rng, relation.kind, ""))
+def _deed(rng: random.Random, subject: str) -> list[Fact]:
+    """A deed with one to three further parts, a fact each."""
+    role = rng.choice(("agent", "object", "object", "place"))
+    others = [part for part in DEED_PARTS if part != role]
+    kept = rng.sample(others, rng.randint(1, 3))
+    if role == "agent" and "object" not in kept:
+        kept[0] = "object"
+    values = tuple((part, _value(rng, DEED_PARTS[part][0], "")) for part in others if part in kept)
+    deed = Deed(rng.choice(DEED_VERBS), role, values)
+    return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
 
 
 def _fact(rng: random.Random, subject: str) -> Fact:
@@ -278,8 +300,9 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
             sentences.append(_fill(joined, fact))
-        elif (event := _event(rng, fact, waiting, unseen)) is not None:
-            sentences.append(event)
+        elif fact.deed:
+            waiting = [other for other in waiting if other.deed is not fact.deed]
+            sentences.append(_tell_deed(rng, fact.subject, fact.deed, unseen))
         else:
             sentences.append(_tell(rng, fact, unseen))
         if rng.random() < 0.15:
@@ -287,31 +310,58 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     return " ".join(in_register(sentence, register) for sentence in sentences)
 
 
-def _event(rng: random.Random, fact: Fact, waiting: list[Fact], unseen: bool) -> str | None:
-    """Who did something and when in one sentence, where two facts of one subject and one verb stand together."""
-    pair = {fact.kind: fact}
-    for other in waiting:
-        if other.subject == fact.subject and _verb(other) == _verb(fact) != "" and other.kind != fact.kind:
-            pair[other.kind] = other
-            waiting.remove(other)
-            break
-    if set(pair) != {"person", "year"}:
-        return None
-    told = _pick(rng, EVENTS, unseen).replace("{verb}", _verb(fact))
-    told = told.replace("{P}", _before_value(rng, "person") + pair["person"].value).replace("{Y}", pair["year"].value)
-    return _fill(told, fact)
+def _phrase(part: str, value: str) -> str:
+    return value + DEED_PARTS[part][1]
 
 
-def _verb(fact: Fact) -> str:
-    """The stem of a relation made from a verb, else nothing."""
-    return fact.relation.name.split("하다, who")[0].split("되다, when")[0] if _is_deed(fact) else ""
+def _topic(role: str, subject: str) -> str:
+    return subject + ("에서는" if role == "place" else "(은/는)")
 
 
-def _is_deed(fact: Fact) -> bool:
-    return fact.relation is not None and fact.relation.name.endswith(("하다, who", "되다, when"))
+def _tell_deed(rng: random.Random, subject: str, deed: Deed, unseen: bool) -> str:
+    """The parts in any order, the object mostly last; a cleft at times (the only form of unseen templates)."""
+    told = [
+        (part, _phrase(part, _before_value(rng, DEED_PARTS[part][0]) + value if part != "year" else value))
+        for part, value in deed.parts
+    ]
+    rng.shuffle(told)
+    told.sort(key=lambda pair: pair[0] == "object" and rng.random() < 0.8)
+    if unseen or rng.random() < 0.15:
+        last, value = rng.choice(deed.parts)
+        words = [phrase for part, phrase in told if part != last]
+        words.insert(rng.randint(0, len(words)), _phrase(deed.role, subject))
+        noun = DEED_PARTS[last][3]
+        return agree(f"{' '.join(words)} {deed.verb}한 {noun}(은/는) {value}이다.")
+    words = [phrase for _, phrase in told]
+    if rng.random() < 0.6:
+        words.insert(0, _topic(deed.role, subject))
+    else:
+        words.insert(rng.randint(0, len(words)), _phrase(deed.role, subject))
+    return agree(f"{' '.join(words)} {deed.verb}했다.")
+
+
+def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
+    """Asks for one part, naming the subject and now and then other parts."""
+    words = [
+        _phrase(part, value)
+        for part, value in deed.parts
+        if part != fact.part and rng.random() < (0.6 if part == "object" else 0.25)
+    ]
+    _, _, asks, noun, what = DEED_PARTS[fact.part]
+    if unseen:
+        return agree(f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb}한 {noun}(을/를) 알려 주세요.")
+    if rng.random() < 0.4:
+        end = rng.choice(("인가요?", "입니까?", "야?", "예요?"))
+        return agree(f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb}한 {noun}(은/는) {what}{end}")
+    words.insert(rng.randint(0, len(words)), asks)
+    first = _topic(deed.role, fact.subject) if rng.random() < 0.7 else _phrase(deed.role, fact.subject)
+    end = rng.choice(("했나요?", "했습니까?", "했어?", "했어요?"))
+    return agree(f"{' '.join([first, *words])} {deed.verb}{end}")
 
 
 def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
+    if fact.deed:
+        return _ask_deed(rng, fact, fact.deed, unseen)
     patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
     return _fill(_pick(rng, patterns, unseen), fact)
 
