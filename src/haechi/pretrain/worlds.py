@@ -8,6 +8,7 @@ question a context does.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from haechi.pretrain.lexicon import (
     COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
-    COUNTERS,
+    COUNTED,
     DEED_PARTS,
     DEED_VERBS,
     ENTITY_ENDINGS,
@@ -81,10 +82,28 @@ class Fact:
 
     @property
     def matter(self) -> Matter:
-        if self.deed:
-            return self.subject, f"{self.deed.verb} {self.part}"
-        attribute = f"{self.relation.name} {self.label}".strip() if self.relation else self.label
-        return self.subject, _MATTER.get(attribute, attribute)
+        attribute = _deed_name(self.deed, self.part) if self.deed else self.relation.name if self.relation else ""
+        if self.relation is HOLDINGS:
+            attribute = f"{self.label}의 수"
+        elif self.label:
+            attribute = re.sub(r" 수$", "의 수", self.label)
+        # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
+        if attribute in _MATTER:
+            return self.subject, _MATTER[attribute]
+        owner, _, attribute = f"{self.subject}의 {attribute}".rpartition("의 ")
+        return owner, _MATTER.get(attribute, attribute)
+
+
+def _deed_name(deed: Deed, part: str) -> str:
+    """The name of the relation that would tell the same, where there is one."""
+    match deed.role, part:
+        case "object", "agent":
+            return f"{deed.verb}하다, who"
+        case "object", "year":
+            return f"{deed.verb}되다, when"
+        case ("agent" | "place"), "object":
+            return f"{deed.verb}하다, what"
+    return f"{deed.verb}하다, {deed.role} {part}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +244,8 @@ def _deed(rng: random.Random, subject: str) -> list[Fact]:
     """A deed with one to three further parts, a fact each."""
     role = rng.choice(("agent", "object", "object", "place"))
     others = [part for part in DEED_PARTS if part != role]
-    kept = rng.sample(others, rng.randint(1, 3))
-    if role == "agent" and "object" not in kept:
-        kept[0] = "object"
+    # Without its object, or what it was done by, a deed says nothing.
+    kept = {"agent" if role == "object" else "object", *rng.sample(others, rng.randint(0, 2))}
     values = tuple((part, _value(rng, DEED_PARTS[part][0], "")) for part in others if part in kept)
     deed = Deed(rng.choice(DEED_VERBS), role, values)
     return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
@@ -235,7 +253,8 @@ def _deed(rng: random.Random, subject: str) -> list[Fact]:
 
 def _fact(rng: random.Random, subject: str) -> Fact:
     if rng.random() < 0.06:
-        return Fact(subject, HOLDINGS, rng.choice(NOUNS), "count", f"{rng.randint(2, 9999)}{rng.choice(COUNTERS)}")
+        noun, counter = rng.choice(COUNTED)
+        return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
     relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
     kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
     label = "" if relation else _label(rng, kind)
@@ -295,7 +314,8 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     while waiting:
         fact = waiting.pop(0)
         # Now and then one sentence tells two labelled facts, as prose does.
-        twin = next((other for other in waiting if fact.label and other.label and other.subject == fact.subject), None)
+        twins = [other for other in waiting if _labelled(other) and other.subject == fact.subject]
+        twin = twins[0] if twins and _labelled(fact) else None
         if twin and rng.random() < 0.4:
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
@@ -310,6 +330,10 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     return " ".join(in_register(sentence, register) for sentence in sentences)
 
 
+def _labelled(fact: Fact) -> bool:
+    return bool(fact.label) and fact.relation is None
+
+
 def _phrase(part: str, value: str) -> str:
     return value + DEED_PARTS[part][1]
 
@@ -319,14 +343,14 @@ def _topic(role: str, subject: str) -> str:
 
 
 def _tell_deed(rng: random.Random, subject: str, deed: Deed, unseen: bool) -> str:
-    """The parts in any order, the object mostly last; a cleft at times (the only form of unseen templates)."""
+    """The parts in any order, the object mostly last; a cleft in unseen templates."""
     told = [
         (part, _phrase(part, _before_value(rng, DEED_PARTS[part][0]) + value if part != "year" else value))
         for part, value in deed.parts
     ]
     rng.shuffle(told)
     told.sort(key=lambda pair: pair[0] == "object" and rng.random() < 0.8)
-    if unseen or rng.random() < 0.15:
+    if unseen:
         last, value = rng.choice(deed.parts)
         words = [phrase for part, phrase in told if part != last]
         words.insert(rng.randint(0, len(words)), _phrase(deed.role, subject))
