@@ -7,7 +7,7 @@ each list is held out of training and used only to measure unseen templates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["person", "thing", "place", "year", "length", "count", "days", "colour", "season", "price"]
 
@@ -241,7 +241,24 @@ COUNTED: tuple[tuple[str, str], ...] = (
 
 # Deeds: somebody did something to something, somewhere, at some time. By part of the sentence its kind of value, its
 # particle, the words that ask for it, and the noun by which a cleft names it.
-DEED_VERBS: tuple[str, ...] = tuple(sorted({*_VERBS_OF_PEOPLE, *_VERBS_OF_PLACES}))
+class Verb(NamedTuple):
+    """A verb with the stem of its past (`세웠`다, `세웠`나요?) and its past attributive (`세운` 사람)."""
+
+    name: str
+    past: str
+    attributive: str
+
+
+DEED_VERBS: tuple[Verb, ...] = (
+    *(Verb(f"{stem}하다", f"{stem}했", f"{stem}한") for stem in sorted({*_VERBS_OF_PEOPLE, *_VERBS_OF_PLACES})),
+    *(Verb(*forms) for forms in (
+        ("세우다", "세웠", "세운"), ("짓다", "지었", "지은"), ("만들다", "만들었", "만든"), ("열다", "열었", "연"), ("쌓다", "쌓았", "쌓은"),
+        ("찾아내다", "찾아냈", "찾아낸"), ("그리다", "그렸", "그린"), ("고치다", "고쳤", "고친"), ("심다", "심었", "심은"), ("팔다", "팔았", "판"),
+        ("사다", "샀", "산"), ("숨기다", "숨겼", "숨긴"), ("부수다", "부쉈", "부순"), ("얻다", "얻었", "얻은"), ("잃다", "잃었", "잃은"),
+        ("훔치다", "훔쳤", "훔친"), ("바치다", "바쳤", "바친"), ("모으다", "모았", "모은"), ("태우다", "태웠", "태운"), ("옮기다", "옮겼", "옮긴"),
+        ("닦다", "닦았", "닦은"), ("짜다", "짰", "짠"), ("빚다", "빚었", "빚은"), ("배우다", "배웠", "배운"),
+    )),
+)  # fmt: skip
 DEED_PARTS: dict[str, tuple[Kind, str, str, str, str]] = {
     "agent": ("person", "(이/가)", "누가", "사람", "누구"),
     "year": ("year", "에", "언제", "때", "언제"),
@@ -275,16 +292,19 @@ SAME_MATTER: tuple[frozenset[str], ...] = (
     frozenset(("높이", "키", "tall", "길이")),
     frozenset(("위치", "본부", "본거지", "located", "집", "발견 장소", "은신처")),
     frozenset(("별명", "별칭", "called")),
-    frozenset(("설립 연도", "완공 연도", "건립 연도", "세워진 해", "founded", "시작된 해", "완성되다, when", "건설되다, when", "완공되다, when", "시작되다, when", "창설되다, when", "제작되다, when", "설계되다, when")),
+    frozenset(("설립 연도", "완공 연도", "건립 연도", "세워진 해", "founded", "시작된 해", "완성되다, when", "건설되다, when", "완공되다, when", "시작되다, when", "창설되다, when", "제작되다, when", "설계되다, when",
+               "세우다, when", "짓다, when", "만들다, when", "열다, when", "쌓다, when", "짜다, when", "빚다, when", "개방되다, when")),
     frozenset(("특산물", "자랑거리", "명물", "기념품", "수출품", "주요 작물", "produces", "famous", "생산하다, what", "수출하다, what", "판매하다, what",
-               "제조하다, what", "재배하다, what")),
+               "제조하다, what", "재배하다, what", "팔다, what", "심다, what", "만들다, what", "짜다, what", "빚다, what",
+               "얻다, what", "짓다, what", "가공하다, what")),
     frozenset(("인구", "주민의 수", "식구", "people", "회원의 수", "단원의 수")),
     frozenset(("입장료", "통행료", "entrance")),
     frozenset(("가격", "costs", "값", "몸값")),
     frozenset(("먹이", "간식", "주식", "대표 음식", "대표 요리", "제물", "eats", "likes")),
     frozenset(("금기", "forbidden")),
     frozenset(("재료", "made_of")),
-    frozenset(("창시자", "설계자", "founder", "설계하다, who", "제작하다, who", "창설하다, who", "완성하다, who", "건설하다, who", "개척하다, who", "설립자")),
+    frozenset(("창시자", "설계자", "founder", "설계하다, who", "제작하다, who", "창설하다, who", "완성하다, who", "건설하다, who", "개척하다, who", "설립자",
+               "세우다, who", "짓다, who", "만들다, who", "열다, who", "쌓다, who", "짜다, who", "빚다, who")),
     frozenset(("촌장", "성주", "수장", "우두머리", "왕", "여왕", "영주", "단장", "대표", "책임자", "ruler", "관리하다, who", "운영하다, who",
                "지휘하다, who", "감독하다, who", "소유하다, who", "주인", "관리인")),
     frozenset(("등대지기", "문지기", "수호자", "guard", "보호하다, who", "수호수", "지킴이")),
@@ -292,13 +312,21 @@ SAME_MATTER: tuple[frozenset[str], ...] = (
     frozenset(("축제 기간", "여는 기간", "공사 기간", "lasts")),
     frozenset(("가는 데 걸리는 시간", "takes")),
     frozenset(("수호신", "lives", "사육하다, what", "서식지")),
-    frozenset(("발견자", "발견하다, who")),
-    frozenset(("발견된 해", "발견되다, when")),
+    frozenset(("발견자", "발견하다, who", "찾아내다, who")),
+    frozenset(("발견된 해", "발견되다, when", "찾아내다, when")),
     frozenset(("국화", "상징", "문장")),
     frozenset(("너비", "폭")),
+    frozenset(("고치다, who", "수리하다, who", "복원하다, who")),
+    frozenset(("부수다, who", "파괴하다, who")),
+    frozenset(("부수다, when", "파괴되다, when")),
+    frozenset(("불탄 해", "태우다, when")),
+    frozenset(("모으다, what", "수집하다, what", "채집하다, what")),
+    frozenset(("옮기다, what", "운반하다, what")),
+    frozenset(("숨기다, what", "보관하다, what", "저장하다, what")),
+    frozenset(("조각하다, who", "그리다, who", "화가")),
     frozenset(("고향", "출생지")),
     frozenset(("다시 지어진 해", "재건되다, when")),
-    frozenset(("복원되다, when", "수리되다, when")),
+    frozenset(("복원되다, when", "수리되다, when", "고치다, when")),
 )  # fmt: skip
 
 # Said between the subject and the rest, with names and numbers that answer nothing.
@@ -353,6 +381,19 @@ ATTRIBUTIVES: dict[Kind, tuple[str, ...]] = {
     "season": ("해마다 ", "바쁜 "),
     "price": ("단돈 ", "무려 "),
 }
+
+# Told after a value that ends its sentence: a comparison for what is measured (`{O}` another thing), or something else.
+MEASURED_TAILS: dict[Kind, tuple[str, ...]] = {
+    "length": ("높다", "낮다", "길다", "짧다", "크다", "작다"),
+    "count": ("많다", "적다"),
+    "days": ("길다", "짧다"),
+    "price": ("비싸다", "싸다"),
+}
+TAILS: tuple[str, ...] = (
+    "(이며/며) 예로부터 바뀐 적이 없다.", "(이고/고) 그 까닭은 아무도 모른다.", "(으로/로) 모르는 사람이 없다.", "(이라/라)서 찾는 사람이 많다.",
+    "(이며/며) 해마다 조금씩 달라진다.", "(이고/고) 그 밖의 것은 전해지지 않는다.", "(이며/며) {O}(을/를) 닮았다.", "(이라/라)고 {O}에도 적혀 있다.",
+    "(으로/로) {O}(과/와) 사이가 좋다.", "(이지만/지만) {O}에는 알려지지 않았다.",
+)  # fmt: skip
 
 SURNAMES: tuple[str, ...] = ("한", "오", "서", "윤", "강", "백", "남", "도", "류", "마", "단", "초", "소", "하", "유", "문", "민", "라", "은", "설")
 NAME_SYLLABLES = (
