@@ -10,7 +10,7 @@ Register = Literal["plain", "formal", "polite"]  # 해라체, 합니다체, 해�
 _FIRST, _LAST = 0xAC00, 0xD7A3
 _FINALS = 28  # syllable = 초성 × 21 × 28 + 중성 × 28 + 종성
 _RIEUL, _NIEUN, _BIEUP = 8, 4, 17
-_PAIR = re.compile(r"(\S)\((은/는|이/가|을/를|과/와|으로/로|이라/라|이며/며|이고/고|아/야)\)")
+_PAIR = re.compile(r"(\S)\((은/는|이/가|을/를|과/와|으로/로|이라/라|이며/며|이고/고|이지만/지만|이에요/예요|이야/야|아/야)\)")
 
 
 def final_consonant(syllable: str) -> int:
@@ -50,6 +50,8 @@ def in_register(sentence: str, register: Register) -> str:
         return stem[:-1] + "습니다."
     if final_consonant(last) == _NIEUN:  # 한다 ▶ 합니다
         return stem[:-1] + chr(ord(last) - _NIEUN + _BIEUP) + "니다."
+    if final_consonant(last) == _RIEUL:  # 길다 ▶ 깁니다
+        return stem[:-1] + chr(ord(last) - _RIEUL + _BIEUP) + "니다."
     if not final_consonant(last):  # 조용하다 ▶ 조용합니다
         return stem[:-1] + chr(ord(last) + _BIEUP) + "니다."
     return stem + "습니다."

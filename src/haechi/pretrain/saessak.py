@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +21,7 @@ from torch import Tensor
 from haechi.engine.forward import score_trees
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.pretrain.worlds import World, generate, random_string
+from haechi.pretrain.worlds import Asked, World, generate, random_string
 from haechi.prompt.template import Template, template
 from haechi.prompt.tokens import Codec
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 TRAINING, VALIDATION = "training", "validation"
+
+RIGHT, WRONG = "O", "X"  # a token each
 
 _LONGEST_STRING = 96
 
@@ -165,19 +167,38 @@ def _copying(attention: Any, source: int, target: int, count: int, rows: int) ->
 
 def world_tree(world: World, codec: Codec, words: Template) -> Tree:
     """A world as one tree: the passages are the prompt, each question with its answer a branch, answers learned."""
-    replies = [
-        words.reply(asked.answer, asked.passage) if asked.answer else words.reply(words.abstention)
-        for asked in world.asked
-    ]
+    return _tree(codec, words, world, [(asked, "") for asked in world.asked])
+
+
+def judged_tree(world: World, codec: Codec, words: Template, *, answers: bool) -> Tree:
+    """`world_tree` with a verdict after each answer's end, and wrong replies, of which only the verdict is learned.
+
+    The state at an answer's end, where a reward model reads, then knows whether the passages bear the answer out.
+    Without `answers` nothing but verdicts is learned.
+    """
+    judged = [(asked, RIGHT) for asked in world.asked] + [(reply, WRONG) for reply in world.mistaken]
+    tree = _tree(codec, words, world, judged)
+    verdicts_only = [len(answer) - 1 for answer in tree.answers]
+    kept = tree.skip[: len(world.asked)] if answers else ()
+    return replace(tree, skip=[*kept, *verdicts_only[len(kept) :]])
+
+
+def _tree(codec: Codec, words: Template, world: World, replies: Sequence[tuple[Asked, str]]) -> Tree:
+    """Branches of question, reply, end and verdict; questions are not learned."""
     context, *pieces = codec.encode_all(
-        [words.context(world.passages), *(words.ask(asked.question) for asked in world.asked), *replies]
+        [
+            words.context(world.passages),
+            *(words.ask(asked.question) for asked, _ in replies),
+            *(words.reply(asked.answer or words.abstention, asked.passage) for asked, _ in replies),
+            *(verdict for _, verdict in replies),
+        ]
     )
-    count = len(world.asked)
-    questions, answers = pieces[:count], pieces[count:]
+    count = len(replies)
+    branches = list(zip(pieces[:count], pieces[count : 2 * count], pieces[2 * count :], strict=True))
     return Tree(
         prompt=codec.bos + context,
-        answers=[question + answer + [codec.eos] for question, answer in zip(questions, answers, strict=True)],
-        skip=[len(question) for question in questions],
+        answers=[question + reply + [codec.eos] + verdict for question, reply, verdict in branches],
+        skip=[len(question) for question, _, _ in branches],
     )
 
 
@@ -255,7 +276,7 @@ class Pretraining:
                 trees.append(self._copying(rng))
             else:
                 world = generate(rng, passages=rng.randint(*phase.passages))
-                trees.append(world_tree(world, self.base.codec, self.words))
+                trees.append(judged_tree(world, self.base.codec, self.words, answers=True))
             tokens += trees[-1].num_tokens
         return trees
 
@@ -282,7 +303,8 @@ class Pretraining:
 def validate(
     base: SharedBase, words: Template, worlds: int, seed: int, *, passages: int = 4, dtype: torch.dtype = torch.float32
 ) -> dict[str, float]:
-    """Greedy answers on fresh worlds: exact with the right citation, and right abstentions, seen and unseen templates.
+    """Greedy answers on fresh worlds: exact with the right citation, and right abstentions, seen and unseen templates;
+    and the share of verdicts, on these answers and on wrong ones, that are right.
 
     An answer decoded greedily equals the reference exactly if every one of its tokens is the likeliest given the
     reference before it, so one forward pass decides it.
@@ -297,6 +319,8 @@ def validate(
         for label, wanted in (("exact", True), ("abstains", False)):
             hits = [hit for hit, has in zip(right, answerable, strict=True) if has is wanted]
             numbers[f"validation/{name}_{label}"] = sum(hits) / max(len(hits), 1)
+        verdicts = _all_likeliest(base, [judged_tree(w, base.codec, words, answers=False) for w in made], dtype)
+        numbers[f"validation/{name}_judges"] = sum(verdicts) / len(verdicts)
     return numbers
 
 

@@ -8,6 +8,7 @@ question a context does.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,18 +16,26 @@ from haechi.pretrain.korean import Register, agree, in_register
 from haechi.pretrain.lexicon import (
     ASIDES,
     ATTRIBUTIVES,
+    CLAUSE_ADVERBS,
+    CLAUSE_VERBS,
     COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
+    COUNTED,
+    DEED_PARTS,
+    DEED_VERBS,
     ENTITY_ENDINGS,
     ERAS,
     FILLERS,
+    HOLDINGS,
     LABEL_QUESTIONS,
     LABEL_SENTENCES,
     LABELS,
+    MEASURED_TAILS,
     MODIFIERS,
     NAME_SYLLABLES,
     NOUNS,
+    OCCUPATIONS,
     OPENINGS,
     PARTS,
     PLACES,
@@ -34,8 +43,10 @@ from haechi.pretrain.lexicon import (
     SAME_MATTER,
     SEASONS,
     SURNAMES,
+    TAILS,
     Kind,
     Relation,
+    Verb,
 )
 
 _MATTER = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
@@ -45,37 +56,78 @@ Matter = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done, in one sentence of several values; the subject of its facts is one part of it.
+
+    Attributes:
+        verb: what was done.
+        role: the part that the subject plays.
+        parts: the other parts and their values.
+    """
+
+    verb: Verb
+    role: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
-    """One value of one attribute of a subject: an entity, or a part of one. `label` is empty where a relation tells
-    it with a verb."""
+    """One value of one attribute of a subject: an entity, or a part of one. Where a relation tells it with a verb,
+    `label` is what is counted, or empty."""
 
     subject: str
     relation: Relation | None
     label: str
     kind: Kind
     value: str
+    deed: Deed | None = None
+    part: str = ""
 
     @property
     def matter(self) -> Matter:
-        attribute = self.label or (self.relation.name if self.relation else "")
-        return self.subject, _MATTER.get(attribute, attribute)
+        attribute = _deed_name(self.deed, self.part) if self.deed else self.relation.name if self.relation else ""
+        if self.relation is HOLDINGS:
+            attribute = f"{self.label}의 수"
+        elif self.label:
+            attribute = re.sub(r" 수$", "의 수", self.label)
+        # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
+        if attribute in _MATTER:
+            return self.subject, _MATTER[attribute]
+        owner, _, attribute = f"{self.subject}의 {attribute}".rpartition("의 ")
+        return owner, _MATTER.get(attribute, attribute)
+
+
+def _deed_name(deed: Deed, part: str) -> str:
+    """The name of the relation that would tell the same, where there is one."""
+    verb = deed.verb.name
+    match deed.role, part:
+        case "object", "agent":
+            return f"{verb}, who"
+        case "object", "year":
+            return f"{verb.replace('하다', '되다')}, when"
+        case ("agent" | "place"), "object":
+            return f"{verb}, what"
+    return f"{verb}, {deed.role} {part}"
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question on a world. `passage` is the 1-based number of the passage that answers it, None if none does."""
+    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that answers
+    it, None if none does."""
 
     question: str
+    kind: Kind
     answer: str | None
     passage: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Passages as (title, text), and questions on them."""
+    """Passages as (title, text), questions on them, and wrong replies to some of these."""
 
     passages: tuple[tuple[str, str], ...]
     asked: tuple[Asked, ...]
+    mistaken: tuple[Asked, ...]
 
 
 def generate(
@@ -84,6 +136,7 @@ def generate(
     passages: int,
     questions: int = 6,
     unanswerable: float = 0.25,
+    mistakes: int = 4,
     unseen_templates: bool = False,
 ) -> World:
     """One random world.
@@ -92,6 +145,7 @@ def generate(
         passages: how many passages the questions share.
         unanswerable: share of questions that no passage answers; half of them ask for an attribute that another
             entity of the world does have.
+        mistakes: how many wrong replies to these questions.
         unseen_templates: use only the held-out sentence and question patterns (for measuring), instead of only the
             others (for training).
     """
@@ -110,7 +164,7 @@ def generate(
         else _answerable(rng, told, unseen_templates)
         for _ in range(questions)
     )
-    return World(texts, asked)
+    return World(texts, asked, tuple(_mistaken(rng, rng.choice(asked), told) for _ in range(mistakes)))
 
 
 def _titles(rng: random.Random, count: int) -> list[str]:
@@ -168,17 +222,18 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
         case "place":
             return rng.choice(PLACES) if rng.random() < 0.4 else _entity(rng)
         case "year":
-            return f"{rng.choice(ERAS)}{rng.randint(2, 1999)}년"
+            era = rng.choice(ERAS) if rng.random() < 0.5 else f"{_name(rng, 2, 3)}력 "
+            return f"{era}{rng.randint(2, 1999)}년"
         case "length":
-            return f"{rng.randint(2, 999)}{rng.choice(('미터', '미터', '걸음', '뼘', '자'))}"
+            return f"{rng.randint(2, 999)}{rng.choice(('미터', '미터', '걸음', '뼘', '자', '킬로미터', '센티미터'))}"
         case "count":
             return f"{rng.randint(3, 9999)}{COUNT_UNITS.get(label, '명')}"
         case "days":
-            return f"{rng.randint(2, 99)}{rng.choice(('일', '일', '시간', '년', '달'))}"
+            return f"{rng.randint(2, 99)}{rng.choice(('일', '일', '시간', '년', '달', '분'))}"
         case "colour":
             return rng.choice(COLOURS)
         case "season":
-            return rng.choice(SEASONS)
+            return rng.choice(SEASONS) if rng.random() < 0.6 else f"{rng.randint(1, 12)}월 {rng.randint(1, 30)}일"
         case "price":
             return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
 
@@ -187,14 +242,28 @@ def _facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> l
     facts: list[Fact] = []
     while len(facts) < count:
         subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
-        fact = _fact(rng, subject)
-        if fact.matter not in known:
-            known.add(fact.matter)
-            facts.append(fact)
+        found = _deed(rng, subject) if rng.random() < 0.25 else [_fact(rng, subject)]
+        if not known & {fact.matter for fact in found}:
+            known.update(fact.matter for fact in found)
+            facts.extend(found)
     return facts
 
 
+def _deed(rng: random.Random, subject: str) -> list[Fact]:
+    """A deed with one to three further parts, a fact each."""
+    role = rng.choice(("agent", "object", "object", "place"))
+    others = [part for part in DEED_PARTS if part != role]
+    # Without its object, or what it was done by, a deed says nothing.
+    kept = {"agent" if role == "object" else "object", *rng.sample(others, rng.randint(0, 2))}
+    values = tuple((part, _value(rng, DEED_PARTS[part][0], "")) for part in others if part in kept)
+    deed = Deed(rng.choice(DEED_VERBS), role, values)
+    return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
+
+
 def _fact(rng: random.Random, subject: str) -> Fact:
+    if rng.random() < 0.06:
+        noun, counter = rng.choice(COUNTED)
+        return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
     relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
     kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
     label = "" if relation else _label(rng, kind)
@@ -214,13 +283,43 @@ def _pick(rng: random.Random, patterns: Sequence[str], unseen: bool) -> str:
 
 
 def _fill(pattern: str, fact: Fact) -> str:
-    return agree(pattern.replace("{E}", fact.subject).replace("{L}", fact.label).replace("{V}", fact.value))
+    counter = fact.value.lstrip("0123456789")
+    return agree(
+        pattern.replace("{E}", fact.subject)
+        .replace("{L}", fact.label)
+        .replace("{C}", counter)
+        .replace("{V}", fact.value)
+    )
+
+
+def _before_value(rng: random.Random, kind: Kind) -> str:
+    """Words before a value that are no part of the answer: none, an adjective, an occupation, a clause."""
+    shape = rng.random()
+    if shape < 0.45:
+        return ""
+    if kind in ("person", "thing", "place") and shape < 0.8:
+        clause = rng.choice(CLAUSE_ADVERBS) + (rng.choice(NOUNS) if rng.random() < 0.7 else _name(rng, 2, 3))
+        clause += rng.choice(CLAUSE_VERBS)
+        return clause + (rng.choice(OCCUPATIONS) if kind == "person" and rng.random() < 0.3 else "")
+    if kind == "person" and shape < 0.92:
+        return rng.choice(OCCUPATIONS)
+    return rng.choice(ATTRIBUTIVES[kind])
+
+
+def _after_value(rng: random.Random, kind: Kind) -> str:
+    """Words after a value that are no part of the answer: a comparison, or another clause."""
+    other = _entity(rng) if rng.random() < 0.5 else f"{_entity(rng)}의 {rng.choice(PARTS)}"
+    if kind in MEASURED_TAILS and rng.random() < 0.7:
+        return f"(으로/로) {other}보다 {rng.choice(MEASURED_TAILS[kind])}."
+    return rng.choice(TAILS).replace("{O}", other)
 
 
 def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:
     pattern = _pick(rng, fact.relation.sentences if fact.relation else LABEL_SENTENCES, unseen)
-    if rng.random() < 0.2:
-        pattern = pattern.replace("{V}", rng.choice(ATTRIBUTIVES[fact.kind]) + "{V}")
+    if fact.relation is not HOLDINGS:
+        pattern = pattern.replace("{V}", _before_value(rng, fact.kind) + "{V}")
+    if pattern.endswith("{V}이다.") and rng.random() < 0.25:
+        pattern = pattern.removesuffix("이다.") + _after_value(rng, fact.kind)
     if rng.random() < 0.15:
         pattern = pattern.replace("(은/는) ", "(은/는) " + rng.choice(ASIDES), 1)
     if rng.random() < 0.15:
@@ -234,11 +333,15 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     while waiting:
         fact = waiting.pop(0)
         # Now and then one sentence tells two labelled facts, as prose does.
-        twin = next((other for other in waiting if fact.label and other.label and other.subject == fact.subject), None)
+        twins = [other for other in waiting if _labelled(other) and other.subject == fact.subject]
+        twin = twins[0] if twins and _labelled(fact) else None
         if twin and rng.random() < 0.4:
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
             sentences.append(_fill(joined, fact))
+        elif fact.deed:
+            waiting = [other for other in waiting if other.deed is not fact.deed]
+            sentences.append(_tell_deed(rng, fact.subject, fact.deed, unseen))
         else:
             sentences.append(_tell(rng, fact, unseen))
         if rng.random() < 0.15:
@@ -246,15 +349,86 @@ def _prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen
     return " ".join(in_register(sentence, register) for sentence in sentences)
 
 
+def _labelled(fact: Fact) -> bool:
+    return bool(fact.label) and fact.relation is None
+
+
+def _phrase(part: str, value: str) -> str:
+    return value + DEED_PARTS[part][1]
+
+
+def _topic(role: str, subject: str) -> str:
+    return subject + ("에서는" if role == "place" else "(은/는)")
+
+
+def _tell_deed(rng: random.Random, subject: str, deed: Deed, unseen: bool) -> str:
+    """The parts in any order, the object mostly last; a cleft in unseen templates."""
+    told = [
+        (part, _phrase(part, _before_value(rng, DEED_PARTS[part][0]) + value if part != "year" else value))
+        for part, value in deed.parts
+    ]
+    rng.shuffle(told)
+    told.sort(key=lambda pair: pair[0] == "object" and rng.random() < 0.8)
+    if unseen:
+        last, value = rng.choice(deed.parts)
+        words = [phrase for part, phrase in told if part != last]
+        words.insert(rng.randint(0, len(words)), _phrase(deed.role, subject))
+        noun = DEED_PARTS[last][3]
+        return agree(f"{' '.join(words)} {deed.verb.attributive} {noun}(은/는) {value}이다.")
+    words = [phrase for _, phrase in told]
+    if rng.random() < 0.6:
+        words.insert(0, _topic(deed.role, subject))
+    else:
+        words.insert(rng.randint(0, len(words)), _phrase(deed.role, subject))
+    return agree(f"{' '.join(words)} {deed.verb.past}다.")
+
+
+def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
+    """Asks for one part, naming the subject and now and then other parts."""
+    words = [
+        _phrase(part, value)
+        for part, value in deed.parts
+        if part != fact.part and rng.random() < (0.6 if part == "object" else 0.25)
+    ]
+    _, _, asks, noun, what = DEED_PARTS[fact.part]
+    if unseen:
+        return f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}(을/를) 알려 주세요."
+    if rng.random() < 0.4:
+        end = rng.choice(("인가요?", "입니까?", "(이야/야)?", "(이에요/예요)?"))
+        return f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}(은/는) {what}{end}"
+    words.insert(rng.randint(0, len(words)), asks)
+    first = _topic(deed.role, fact.subject) if rng.random() < 0.7 else _phrase(deed.role, fact.subject)
+    end = rng.choice(("나요?", "습니까?", "어?", "어요?"))
+    return f"{' '.join([first, *words])} {deed.verb.past}{end}"
+
+
 def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
-    patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
-    return _fill(_pick(rng, patterns, unseen), fact)
+    if fact.deed:
+        question = _ask_deed(rng, fact, fact.deed, unseen)
+    else:
+        question = _pick(rng, fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind], unseen)
+    if not unseen and rng.random() < 0.25:
+        question = _narrow(rng, question, fact)
+    return _fill(question, fact)
+
+
+def _narrow(rng: random.Random, question: str, fact: Fact) -> str:
+    """The question asked more narrowly: 어느 탑에 for 어디에, 어떤 비단을 for 무엇을, 세운 석공 for 세운 사람."""
+    if fact.kind == "person":
+        return question.replace("사람(은/는)", rng.choice(OCCUPATIONS).strip() + "(은/는)")
+    last = fact.value.split()[-1]
+    noun = last if last in NOUNS else next((ending for ending in ENTITY_ENDINGS if last.endswith(ending)), None)
+    if noun is None or fact.kind not in ("thing", "place"):
+        return question
+    for plain, agreeing in (("을", "(을/를)"), ("이 ", "(이/가) "), ("으로", "(으로/로)")):
+        question = question.replace(f"무엇{plain}", f"어떤 {noun}{agreeing}")
+    return question.replace("무엇", f"어떤 {noun}").replace("어디", f"어느 {noun}")
 
 
 def _answerable(rng: random.Random, told: Sequence[Sequence[Fact]], unseen: bool) -> Asked:
     passage = rng.randrange(len(told))
     fact = rng.choice(told[passage])
-    return Asked(_ask(rng, fact, unseen), f"{fact.value}입니다.", passage + 1)
+    return Asked(_ask(rng, fact, unseen), fact.kind, f"{fact.value}입니다.", passage + 1)
 
 
 def _unanswerable(
@@ -278,7 +452,38 @@ def _unanswerable(
         else:
             fact = _fact(rng, subject)
         if fact.matter not in known:
-            return Asked(_ask(rng, fact, unseen), None, None)
+            return Asked(_ask(rng, fact, unseen), fact.kind, None, None)
+
+
+def _mistaken(rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]]) -> Asked:
+    """The question with a reply that is wrong as readers err: another value, a slip of the pen, another passage or none
+    cited, an answer where there is none, none where there is one."""
+    facts = [(fact, number) for number, facts in enumerate(told, start=1) for fact in facts]
+    others = [(fact, number) for fact, number in facts if f"{fact.value}입니다." != asked.answer]
+    alike = [(fact, number) for fact, number in others if fact.kind == asked.kind]
+    shape = rng.random()
+    if asked.answer is None or asked.passage is None or (shape < 0.4 and others):
+        fact, number = rng.choice(alike if alike and rng.random() < 0.7 else others)
+        passage = asked.passage if asked.passage and rng.random() < 0.3 else number
+        return replace(asked, answer=f"{fact.value}입니다.", passage=passage)
+    if shape < 0.6 and len(told) > 1:
+        elsewhere = [number + 1 for number in range(len(told)) if number + 1 != asked.passage]
+        return replace(asked, passage=rng.choice(elsewhere))
+    if shape < 0.7:
+        return replace(asked, passage=None)
+    if shape < 0.85:
+        return replace(asked, answer=None, passage=None)
+    return replace(asked, answer=_slip(rng, asked.answer.removesuffix("입니다.")) + "입니다.")
+
+
+def _slip(rng: random.Random, value: str) -> str:
+    """The value with one character replaced, left out or doubled; never the value itself."""
+    while True:
+        at = rng.randrange(len(value))
+        new = str(rng.randrange(10)) if value[at].isdigit() else rng.choice(NAME_SYLLABLES)
+        slipped = value[:at] + rng.choice((new, new, "", value[at] * 2)) + value[at + 1 :]
+        if slipped.strip() and slipped != value and " ".join(slipped.split()) != value:
+            return slipped
 
 
 def random_string(rng: random.Random, vocabulary: Sequence[int], length: int) -> list[int]:

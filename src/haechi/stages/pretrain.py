@@ -69,7 +69,7 @@ def run(task: Task) -> dict[str, Any]:
             checkpoint_every=settings.checkpoint_every,
         ),
         task.folder,
-        hooks(task, "loss", "validation/seen_exact", "validation/unseen_exact"),
+        hooks(task, "loss", "validation/seen_exact", "validation/seen_judges"),
     )
     base.model.bfloat16()
     with building(task.folder / "model") as folder:

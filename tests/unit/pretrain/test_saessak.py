@@ -15,10 +15,19 @@ import torch
 from haechi.engine.checkpoint import newest_checkpoint
 from haechi.engine.forward import score_trees
 from haechi.engine.loop import Hooks, LoopSettings, train
-from haechi.engine.trees import Tree
+from haechi.engine.trees import Tree, pack
 from haechi.errors import StageError
 from haechi.models.base import SharedBase
-from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate, world_tree
+from haechi.pretrain.saessak import (
+    RIGHT,
+    WRONG,
+    Phase,
+    Pretraining,
+    build_model,
+    judged_tree,
+    validate,
+    world_tree,
+)
 from haechi.pretrain.worlds import Asked, World, generate
 from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
@@ -27,6 +36,11 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 WORDS = template("ko", instructed=False)
+LIGHTHOUSE = World(
+    (("등대", "등대지기는 오누리이다."),),
+    (Asked("누가 지키나요?", "person", "오누리입니다.", 1), Asked("값은?", "price", None, None)),
+    (Asked("누가 지키나요?", "person", "한바라입니다.", 1),),
+)
 PHASES = (Phase(3, (0, 0)), Phase(20, (1, 2), copies=0.3))
 
 
@@ -50,10 +64,7 @@ def pretraining(base: SharedBase, **changes: Any) -> Pretraining:
 
 def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
     codec = Codec(tokenizer)
-    world = World(
-        (("등대", "등대지기는 오누리이다."),), (Asked("누가 지키나요?", "오누리입니다.", 1), Asked("값은?", None, None))
-    )
-    tree = world_tree(world, codec, WORDS)
+    tree = world_tree(LIGHTHOUSE, codec, WORDS)
     assert tree.prompt[0] == tokenizer.bos_token_id
     assert tokenizer.decode(list(tree.prompt[1:])) == "[1] 등대: 등대지기는 오누리이다. [1]\n"
     for number, (asked, said) in enumerate(
@@ -63,6 +74,26 @@ def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
         assert tokenizer.decode(ids[:skip]) == asked
         assert tokenizer.decode(ids[skip:-1]) == said
         assert ids[-1] == tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_judged_world_as_a_tree(tokenizer: PreTrainedTokenizerFast, answers: bool) -> None:
+    """A verdict follows the end of every reply, where a reward model reads; of wrong replies nothing else is learned."""
+    codec = Codec(tokenizer)
+    tree = judged_tree(LIGHTHOUSE, codec, WORDS, answers=answers)
+    plain = world_tree(LIGHTHOUSE, codec, WORDS)
+    (right,), (wrong,) = codec.encode(RIGHT), codec.encode(WRONG)
+    assert tree.prompt == plain.prompt and right != wrong
+    assert [list(answer) for answer in tree.answers[:2]] == [[*answer, right] for answer in plain.answers]
+    assert tree.answers[2][-2:] == [codec.eos, wrong]
+    assert tokenizer.decode(list(tree.answers[2][:-2])) == "질문: 누가 지키나요?\n답변: 한바라입니다. [1]"
+    learned = [list(answer)[tree.skipped(i) :] for i, answer in enumerate(tree.answers)]
+    assert learned[2] == [wrong]
+    whole = [[*list(answer)[plain.skipped(i) :], right] for i, answer in enumerate(plain.answers)]
+    assert learned[:2] == (whole if answers else [[right], [right]])
+    packed = pack([tree])
+    asks_for_verdict = packed.targets_N[-1] == wrong
+    assert asks_for_verdict and packed.tokens_BT.flatten()[packed.source_N[-1]] == codec.eos
 
 
 def test_trees_are_a_function_of_seed_and_step(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -159,7 +190,7 @@ def test_validation_is_what_greedy_decoding_would_say(
     """A model that knows the worlds by heart is right everywhere; the same model is right nowhere else."""
     base = fresh(tokenizer)
     worlds = [generate(random.Random(0), passages=1, questions=2, unanswerable=share) for share in (0.0, 1.0)]
-    trees = [world_tree(world, base.codec, WORDS) for world in worlds]
+    trees = [judged_tree(world, base.codec, WORDS, answers=True) for world in worlds]
     known = iter(worlds * 2)
     monkeypatch.setattr("haechi.pretrain.saessak.generate", lambda *_, **__: next(known))
     before = validate(base, WORDS, 2, seed=0)
@@ -174,6 +205,6 @@ def test_validation_is_what_greedy_decoding_would_say(
     known = iter(worlds * 2)
     after = validate(base, WORDS, 2, seed=0)
     assert after == dict.fromkeys(
-        ("validation/seen_exact", "validation/seen_abstains", "validation/unseen_exact", "validation/unseen_abstains"),
+        (f"validation/{kind}_{what}" for kind in ("seen", "unseen") for what in ("exact", "abstains", "judges")),
         1.0,
     )
