@@ -324,6 +324,8 @@ class Ppo(Section):
     """Steps a pass."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 5e-5
     """Learning rate of AdamW."""
+    warmup: Share = 0.1
+    """Share of the iterations over which the learning rate rises: the first steps of AdamW are the rashest."""
     max_grad_norm: Positive = 1.0
     """Gradients longer than this are shortened to it."""
     token_budget: Annotated[int, Field(ge=64)] = 4096

@@ -54,6 +54,7 @@ def run(task: Task) -> dict[str, Any]:
         LoopSettings(
             steps=settings.iterations,
             learning_rate=settings.learning_rate,
+            warmup=round(settings.warmup * settings.iterations),
             final_rate=0.1,
             max_grad_norm=settings.max_grad_norm,
             checkpoint_every=settings.checkpoint_every,
