@@ -10,7 +10,9 @@ Register = Literal["plain", "formal", "polite"]  # 해라체, 합니다체, 해�
 _FIRST, _LAST = 0xAC00, 0xD7A3
 _FINALS = 28  # syllable = 초성 × 21 × 28 + 중성 × 28 + 종성
 _RIEUL, _NIEUN, _BIEUP = 8, 4, 17
-_PAIR = re.compile(r"(\S)\((은/는|이/가|을/를|과/와|으로/로|이라/라|이며/며|이고/고|이지만/지만|이에요/예요|이야/야|아/야)\)")
+_PAIR = re.compile(
+    r"(\S)\((은/는|이/가|을/를|과/와|으로/로|이라/라|이며/며|이고/고|이지만/지만|이에요/예요|이야/야|아/야)\)"
+)
 
 
 def final_consonant(syllable: str) -> int:

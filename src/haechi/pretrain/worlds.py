@@ -112,8 +112,8 @@ def _deed_name(deed: Deed, part: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that answers
-    it, None if none does."""
+    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that
+    answers it, None if none does."""
 
     question: str
     kind: Kind
@@ -391,11 +391,12 @@ def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
         if part != fact.part and rng.random() < (0.6 if part == "object" else 0.25)
     ]
     _, _, asks, noun, what = DEED_PARTS[fact.part]
+    cleft = f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}"
     if unseen:
-        return f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}(을/를) 알려 주세요."
+        return f"{cleft}(을/를) 알려 주세요."
     if rng.random() < 0.4:
         end = rng.choice(("인가요?", "입니까?", "(이야/야)?", "(이에요/예요)?"))
-        return f"{' '.join([_phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}(은/는) {what}{end}"
+        return f"{cleft}(은/는) {what}{end}"
     words.insert(rng.randint(0, len(words)), asks)
     first = _topic(deed.role, fact.subject) if rng.random() < 0.7 else _phrase(deed.role, fact.subject)
     end = rng.choice(("나요?", "습니까?", "어?", "어요?"))

@@ -78,7 +78,7 @@ def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_judged_world_as_a_tree(tokenizer: PreTrainedTokenizerFast, answers: bool) -> None:
-    """A verdict follows the end of every reply, where a reward model reads; of wrong replies nothing else is learned."""
+    """A verdict follows the end of every reply, where a reward model reads; wrong replies teach nothing else."""
     codec = Codec(tokenizer)
     tree = judged_tree(LIGHTHOUSE, codec, WORDS, answers=answers)
     plain = world_tree(LIGHTHOUSE, codec, WORDS)

@@ -166,7 +166,9 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
         (Fact("등대", None, "기둥 수", "count", "3개"), Fact("등대", HOLDINGS, "기둥", "count", "4개")),
         (
             Fact("등대", _relation("설계하다, who"), "", "person", "오누리"),
-            Fact("등대", None, "", "person", "한바라", Deed(Verb("설계하다", "설계했", "설계한"), "object", ()), "agent"),
+            Fact(
+                "등대", None, "", "person", "한바라", Deed(Verb("설계하다", "설계했", "설계한"), "object", ()), "agent"
+            ),
         ),
         (
             Fact("등대", _relation("founder"), "", "person", "오누리"),
