@@ -35,9 +35,14 @@ def base_of(task: Task) -> SharedBase:
     return base
 
 
+def _longest(base: SharedBase) -> int | None:
+    """How many tokens the base reads at most; None where its configuration does not say."""
+    return getattr(base.model.config, "max_position_embeddings", None)
+
+
 def _check_length(recipe: Recipe, base: SharedBase) -> None:
     """Refuses prompts and answers that together are longer than the base can read."""
-    limit = getattr(base.model.config, "max_position_embeddings", None)
+    limit = _longest(base)
     answer = max(recipe.prompt.max_answer_tokens, recipe.sample.max_new_tokens or 0)
     wanted = recipe.prompt.max_prompt_tokens + answer
     if limit is not None and wanted > limit:
@@ -54,7 +59,7 @@ def answer_ids(base: SharedBase, prompt: Sequence[int], text: str, question_id: 
         ModelError: prompt and answer together are longer than the base can read.
     """
     ids = base.codec.answer(text)
-    limit = getattr(base.model.config, "max_position_embeddings", None)
+    limit = _longest(base)
     if limit is not None and len(prompt) + len(ids) > limit:
         raise ModelError(
             f"question {question_id}: its prompt of {len(prompt)} and an answer of {len(ids)} tokens are longer than "
