@@ -67,7 +67,7 @@ def run(task: Task) -> dict[str, Any]:
 
 def _remedy(close: bool) -> str:
     if close:
-        return "run the evaluation, which uses base and adapter: answers so near a tie that rounding turns them differ"
+        return "another seed or number of ppo.iterations: these answers stand so near a tie that rounding turns them"
     return "where so much is as good as equal, a higher merge.tolerance"
 
 
