@@ -441,8 +441,11 @@ class Phase(Section):
 
 
 class PretrainSettings(Section):
-    """How a small base is made from nothing (`haechi pretrain`)."""
+    """How a small base is made (`haechi pretrain`)."""
 
+    start: str | None = None
+    """Model to go on from (a folder, a name on the hub, saessak), whose tokenizer and shape it keeps; null makes one
+    from nothing."""
     vocabulary_size: Annotated[int, Field(ge=300, le=1_000_000)] = 1600
     """Pieces of the tokenizer."""
     layers: Count = 4
@@ -458,7 +461,9 @@ class PretrainSettings(Section):
     tokens_per_batch: Annotated[int, Field(ge=64)] = 8192
     """Tokens a step."""
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
-    """Highest learning rate of AdamW."""
+    """Highest learning rate."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """AdamW, or Muon for the matrices of the hidden layers and AdamW for the rest."""
     warmup: Share = 0.02
     """Share of the steps over which the learning rate rises."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from haechi.engine.checkpoint import Checkpoint, newest_checkpoint, save_checkpoint
+from haechi.engine.optimizers import Kind, Optimizers, make_optimizers
 from haechi.errors import DivergedError, StageError
 
 
@@ -84,6 +85,7 @@ class LoopSettings:
         max_grad_norm: gradients longer than this are shortened to it.
         max_rejected: updates in a row with a loss or gradient that is not finite before training stops.
         checkpoint_every: steps between checkpoints; 0 = only at the end.
+        optimizer: see `haechi.engine.optimizers`.
     """
 
     steps: int
@@ -95,6 +97,7 @@ class LoopSettings:
     max_grad_norm: float = 1.0
     max_rejected: int = 3
     checkpoint_every: int = 0
+    optimizer: Kind = "adamw"
 
 
 @dataclass(slots=True)
@@ -123,21 +126,20 @@ def train(
         Exception: what `hooks.stopped` makes, when the surroundings asked to stop; a checkpoint holds everything.
     """
     hooks = hooks or Hooks()
-    optimizer = torch.optim.AdamW(
-        list(parameters.values()), lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+    optimizers = make_optimizers(
+        settings.optimizer, parameters, betas=settings.betas, weight_decay=settings.weight_decay
     )
-    start, rejected = _resume(method, parameters, optimizer, folder, hooks)
+    start, rejected = _resume(method, parameters, optimizers, folder, hooks)
     metrics_path = folder / "metrics.jsonl"
     _keep_rows_before(metrics_path, start)
     began = time.monotonic()
     for step in range(start, settings.steps):
         rate = learning_rate(settings, step)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        optimizers.set_rate(rate)
         totals: dict[str, float] = {}
         made = refused = 0
         for micros in method.updates(step):
-            numbers = _update(method, micros, parameters, optimizer, settings)
+            numbers = _update(method, micros, parameters, optimizers, settings.max_grad_norm)
             rejected = rejected + 1 if numbers is None else 0
             refused += numbers is None
             if rejected >= settings.max_rejected:
@@ -158,7 +160,7 @@ def train(
         last = step + 1 == settings.steps
         stop = hooks.stopping() and not last
         if last or stop or (settings.checkpoint_every and (step + 1) % settings.checkpoint_every == 0):
-            _save(method, parameters, optimizer, folder, step + 1, rejected)
+            _save(method, parameters, optimizers, folder, step + 1, rejected)
         if stop:
             raise hooks.stopped()
 
@@ -176,12 +178,12 @@ def _update(
     method: Method,
     micros: Sequence[Any],
     parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
-    settings: LoopSettings,
+    optimizers: Optimizers,
+    max_grad_norm: float,
 ) -> dict[str, float] | None:
     """One optimiser update over micro-batches: its metrics, {} if the method does not want it, None if its loss or
     gradient is not finite. The last two change nothing."""
-    optimizer.zero_grad(set_to_none=True)
+    optimizers.zero_grad()
     numbers: dict[str, float] = {}
     total = 0.0
     for micro in micros:
@@ -192,29 +194,23 @@ def _update(
         total += float(loss.detach())
         for name, value in metrics.items():
             numbers[name] = numbers.get(name, 0.0) + value
-    norm = torch.nn.utils.clip_grad_norm_(list(parameters.values()), settings.max_grad_norm)
+    norm = torch.nn.utils.clip_grad_norm_(list(parameters.values()), max_grad_norm)
     if not torch.isfinite(norm):
         return None
     if not method.wants(numbers):
         return {}
-    optimizer.step()
+    optimizers.step()
     return {"loss": total, "grad_norm": float(norm), **numbers}
 
 
 def _save(
     method: Method,
     parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     folder: Path,
     step: int,
     rejected: int,
 ) -> None:
-    moments = {
-        f"{key}.{name}": optimizer.state[weight][key]
-        for name, weight in parameters.items()
-        if weight in optimizer.state
-        for key in ("exp_avg", "exp_avg_sq", "step")
-    }
     weights = {name: weight.detach() for name, weight in parameters.items()}
     for name, weight in weights.items():
         if not torch.isfinite(weight).all():
@@ -224,7 +220,7 @@ def _save(
             )
     checkpoint = Checkpoint(
         step=step,
-        tensors={"weights": weights, "optimizer": moments, "method": method.tensors()},
+        tensors={"weights": weights, "optimizer": optimizers.state(), "method": method.tensors()},
         state={"rejected": rejected, "threads": torch.get_num_threads(), "method": method.state()},
     )
     save_checkpoint(folder / "checkpoints", checkpoint)
@@ -233,7 +229,7 @@ def _save(
 def _resume(
     method: Method,
     parameters: Mapping[str, nn.Parameter],
-    optimizer: torch.optim.Optimizer,
+    optimizers: Optimizers,
     folder: Path,
     hooks: Hooks,
 ) -> tuple[int, int]:
@@ -245,14 +241,7 @@ def _resume(
     with torch.no_grad():
         for name, weight in parameters.items():
             weight.copy_(found.tensors["weights"][name])
-    moments = found.tensors["optimizer"]
-    for name, weight in parameters.items():
-        if f"exp_avg.{name}" in moments:
-            optimizer.state[weight] = {
-                "step": moments[f"step.{name}"].clone(),
-                "exp_avg": moments[f"exp_avg.{name}"].to(weight.device).clone(),
-                "exp_avg_sq": moments[f"exp_avg_sq.{name}"].to(weight.device).clone(),
-            }
+    optimizers.load_state(found.tensors["optimizer"])
     method.load_state(found.state["method"])
     method.load_tensors(found.tensors.get("method", {}))
     if found.state["threads"] != torch.get_num_threads():

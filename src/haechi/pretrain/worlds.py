@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 
 from haechi.pretrain.korean import Register, agree, in_register
 from haechi.pretrain.lexicon import (
+    ADJECTIVE_QUESTIONS,
+    APPOSED,
     ASIDES,
     ATTRIBUTIVES,
     CLAUSE_ADVERBS,
@@ -34,6 +36,8 @@ from haechi.pretrain.lexicon import (
     MEASURED_TAILS,
     MODIFIERS,
     NAME_SYLLABLES,
+    NAMED,
+    NAMED_THINGS,
     NOUNS,
     OCCUPATIONS,
     OPENINGS,
@@ -88,8 +92,10 @@ class Fact:
         attribute = _deed_name(self.deed, self.part) if self.deed else self.relation.name if self.relation else ""
         if self.relation is HOLDINGS:
             attribute = f"{self.label}의 수"
+        elif self.relation is NAMED:
+            attribute = f"{self.label}의 이름"
         elif self.label:
-            attribute = re.sub(r" 수$", "의 수", self.label)
+            attribute = re.sub(r" (수|색|이름)$", r"의 \1", self.label)
         # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
         if attribute in _MATTER:
             return self.subject, _MATTER[attribute]
@@ -135,7 +141,7 @@ def generate(
     *,
     passages: int,
     questions: int = 6,
-    unanswerable: float = 0.25,
+    unanswerable: float = 0.15,
     mistakes: int = 4,
     unseen_templates: bool = False,
 ) -> World:
@@ -231,7 +237,7 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
         case "days":
             return f"{rng.randint(2, 99)}{rng.choice(('일', '일', '시간', '년', '달', '분'))}"
         case "colour":
-            return rng.choice(COLOURS)
+            return rng.choice(COLOURS) if rng.random() < 0.6 else rng.choice(NOUNS) + rng.choice(("색", "색", "빛"))
         case "season":
             return rng.choice(SEASONS) if rng.random() < 0.6 else f"{rng.randint(1, 12)}월 {rng.randint(1, 30)}일"
         case "price":
@@ -264,10 +270,20 @@ def _fact(rng: random.Random, subject: str) -> Fact:
     if rng.random() < 0.06:
         noun, counter = rng.choice(COUNTED)
         return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
+    if rng.random() < 0.08:
+        noun = rng.choice(NAMED_THINGS)
+        return Fact(subject, NAMED, noun, "thing", _given_name(rng, noun))
     relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
     kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
     label = "" if relation else _label(rng, kind)
     return Fact(subject, relation, label, kind, _value(rng, kind, label))
+
+
+def _given_name(rng: random.Random, noun: str) -> str:
+    shape = rng.random()
+    if shape < 0.4:
+        return rng.choice((_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")) + noun
+    return _name(rng, 2, 4) if shape < 0.7 else rng.choice(NOUNS) + rng.choice(NOUNS)
 
 
 def _label(rng: random.Random, kind: Kind) -> str:
@@ -316,7 +332,10 @@ def _after_value(rng: random.Random, kind: Kind) -> str:
 
 def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:
     pattern = _pick(rng, fact.relation.sentences if fact.relation else LABEL_SENTENCES, unseen)
-    if fact.relation is not HOLDINGS:
+    if not unseen and fact.relation is None and fact.kind in ("person", "thing", "place") and rng.random() < 0.15:
+        pattern = rng.choice(("{E}의 {L} {V}(은/는) ", "{E}의 {L}인 {V}(은/는) "))
+        pattern += rng.choice(APPOSED).replace("{O}", _entity(rng))
+    elif fact.relation not in (HOLDINGS, NAMED):
         pattern = pattern.replace("{V}", _before_value(rng, fact.kind) + "{V}")
     if pattern.endswith("{V}이다.") and rng.random() < 0.25:
         pattern = pattern.removesuffix("이다.") + _after_value(rng, fact.kind)
@@ -408,8 +427,12 @@ def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
         question = _ask_deed(rng, fact, fact.deed, unseen)
     else:
         question = _pick(rng, fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind], unseen)
+    if not unseen and fact.relation is None and fact.label in ADJECTIVE_QUESTIONS and rng.random() < 0.4:
+        question = rng.choice(ADJECTIVE_QUESTIONS[fact.label])
     if not unseen and rng.random() < 0.25:
         question = _narrow(rng, question, fact)
+    if "의 " in fact.subject and not unseen and rng.random() < 0.3:  # 성 성벽, 성에 있는 성벽 for 성의 성벽
+        fact = replace(fact, subject=rng.choice((" ", "에 있는 ")).join(fact.subject.rsplit("의 ", 1)))
     return _fill(question, fact)
 
 
@@ -467,10 +490,10 @@ def _mistaken(rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]]) 
         fact, number = rng.choice(alike if alike and rng.random() < 0.7 else others)
         passage = asked.passage if asked.passage and rng.random() < 0.3 else number
         return replace(asked, answer=f"{fact.value}입니다.", passage=passage)
-    if shape < 0.6 and len(told) > 1:
+    if shape < 0.52 and len(told) > 1:
         elsewhere = [number + 1 for number in range(len(told)) if number + 1 != asked.passage]
         return replace(asked, passage=rng.choice(elsewhere))
-    if shape < 0.7:
+    if shape < 0.62:
         return replace(asked, passage=None)
     if shape < 0.85:
         return replace(asked, answer=None, passage=None)

@@ -12,6 +12,7 @@ from haechi.engine import attention
 from haechi.engine.loop import LoopSettings, train
 from haechi.errors import RecipeError
 from haechi.models.base import SharedBase
+from haechi.models.load import load_base
 from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
 from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate
@@ -19,6 +20,7 @@ from haechi.pretrain.tokenizer import train_tokenizer
 from haechi.pretrain.worlds import generate
 from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
+from haechi.recipe import PretrainSettings
 from haechi.stages.loop import hooks
 
 if TYPE_CHECKING:
@@ -34,17 +36,9 @@ def run(task: Task) -> dict[str, Any]:
     if settings is None:
         raise RecipeError("the recipe has no section `pretrain`. Fix: add one, as recipes/saessak.yaml does.")
     torch.set_num_threads(task.threads)
-    tokenizer = _tokenizer(task, settings.vocabulary_size)
-    model = build_model(
-        tokenizer,
-        layers=settings.layers,
-        width=settings.width,
-        heads=settings.heads,
-        intermediate=settings.intermediate,
-        seed=task.seed,
-    )
+    base = _start(task, settings)
+    model = base.model
     model.set_attn_implementation(attention.register())
-    base = SharedBase(model, Codec(tokenizer), "saessak")
     model.requires_grad_(True)
     dtype = getattr(torch, settings.dtype)
     phases = [Phase(p.steps, (p.passages_min, p.passages_max), p.copy_share) for p in settings.curriculum]
@@ -67,16 +61,33 @@ def run(task: Task) -> dict[str, Any]:
             final_rate=0.05,
             weight_decay=settings.weight_decay,
             checkpoint_every=settings.checkpoint_every,
+            optimizer=settings.optimizer,
         ),
         task.folder,
         hooks(task, "loss", "validation/seen_exact", "validation/seen_judges"),
     )
-    base.model.bfloat16()
+    model.bfloat16()
     with building(task.folder / "model") as folder:
         model.save_pretrained(folder, safe_serialization=True)
         base.codec.save(folder)
     measured = validate(base, template("ko", instructed=False), 100, task.seed + 1)
     return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured}
+
+
+def _start(task: Task, settings: PretrainSettings) -> SharedBase:
+    """The model to go on from, or a new one, in float32."""
+    if settings.start is not None:
+        return load_base(settings.start, dtype="float32")
+    tokenizer = _tokenizer(task, settings.vocabulary_size)
+    model = build_model(
+        tokenizer,
+        layers=settings.layers,
+        width=settings.width,
+        heads=settings.heads,
+        intermediate=settings.intermediate,
+        seed=task.seed,
+    )
+    return SharedBase(model, Codec(tokenizer), "saessak")
 
 
 def _tokenizer(task: Task, vocabulary_size: int) -> PreTrainedTokenizerFast:

@@ -11,11 +11,13 @@ from difflib import SequenceMatcher
 import pytest
 
 from haechi.pretrain.lexicon import (
+    ADJECTIVE_QUESTIONS,
     DEED_PARTS,
     DEED_VERBS,
     HOLDINGS,
     LABEL_QUESTIONS,
     LABEL_SENTENCES,
+    NAMED,
     RELATIONS,
     Relation,
     Verb,
@@ -127,15 +129,21 @@ def deed_shapes(*, unseen: bool) -> list[re.Pattern[str]]:
 
 
 def test_held_out_questions_are_never_asked_in_training(worlds: list[World]) -> None:
-    asking = [r.questions for r in (*RELATIONS, HOLDINGS)] + list(LABEL_QUESTIONS.values())
+    asking = [r.questions for r in (*RELATIONS, HOLDINGS, NAMED)] + list(LABEL_QUESTIONS.values())
     held = shapes(patterns[-1] for patterns in asking) + deed_shapes(unseen=True)
     seen = shapes(pattern for patterns in asking for pattern in patterns[:-1]) + deed_shapes(unseen=False)
+    seen += shapes(pattern for patterns in ADJECTIVE_QUESTIONS.values() for pattern in patterns)
     rng = random.Random(9)
     measured = [generate(rng, passages=3, unseen_templates=True) for _ in range(WORLDS // 3)]
     for asked in (asked for world in worlds for asked in world.asked):
         assert any(shape.fullmatch(asked.question) for shape in seen), asked.question
     for asked in (asked for world in measured for asked in world.asked):
         assert any(shape.fullmatch(asked.question) for shape in held), asked.question
+
+
+def _calls(subject: str) -> list[str]:
+    """The ways in which a question names a subject."""
+    return [between.join(subject.rsplit("의 ", 1)) for between in ("의 ", " ", "에 있는 ")]
 
 
 def test_what_is_called_unanswerable_is_not_told() -> None:
@@ -148,7 +156,9 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
         could_ask: set[str] = set()
         for fact in (fact for facts in told for fact in facts if fact.deed is None):
             patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
-            could_ask.update(_fill(pattern, fact) for pattern in patterns)
+            patterns += ADJECTIVE_QUESTIONS.get(fact.label, ())
+            for subject in _calls(fact.subject):
+                could_ask.update(_fill(pattern, replace(fact, subject=subject)) for pattern in patterns)
         for _ in range(6):
             asked = _unanswerable(rng, titles, told, known, rng.random() < 0.5)
             assert asked.answer is None and asked.passage is None
@@ -160,6 +170,8 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        (Fact("등대", NAMED, "다리", "thing", "놋다리"), Fact("등대의 다리", _relation("called"), "", "thing", "긴다리")),
+        (Fact("등대", None, "깃발 색", "colour", "흰색"), Fact("등대의 깃발", _relation("coloured"), "", "colour", "회색")),
         (Fact("등대", _relation("tall"), "", "length", "3미터"), Fact("등대", None, "높이", "length", "4미터")),
         (Fact("등대", None, "폭", "length", "3미터"), Fact("등대", None, "너비", "length", "4미터")),
         (Fact("등대", None, "열쇠의 길이", "length", "3자"), Fact("등대의 열쇠", None, "길이", "length", "4자")),
@@ -236,7 +248,7 @@ def test_a_slip_changes_one_character() -> None:
 def test_held_out_sentences_are_never_told_in_training() -> None:
     """By the patterns that are picked: in training the last of a list never is, in measuring only the last."""
     rng = random.Random(0)
-    for patterns in [LABEL_SENTENCES, *(r.sentences for r in (*RELATIONS, HOLDINGS))]:
+    for patterns in [LABEL_SENTENCES, *(r.sentences for r in (*RELATIONS, HOLDINGS, NAMED))]:
         assert {_pick(rng, patterns, False) for _ in range(300)} == set(patterns[:-1])
         assert {_pick(rng, patterns, True) for _ in range(20)} == {patterns[-1]}
         assert patterns[-1] not in patterns[:-1]
