@@ -443,9 +443,8 @@ class Phase(Section):
 class PretrainSettings(Section):
     """How a small base is made (`haechi pretrain`)."""
 
-    start: str | None = None
-    """Model to go on from (a folder, a name on the hub, saessak), whose tokenizer and shape it keeps; null makes one
-    from nothing."""
+    start: Annotated[str, Field(min_length=1), AfterValidator(_base)] | None = None
+    """Model to go on from, named as base.name_or_path is; its tokenizer and shape stay. null makes one from nothing."""
     vocabulary_size: Annotated[int, Field(ge=300, le=1_000_000)] = 1600
     """Pieces of the tokenizer."""
     layers: Count = 4

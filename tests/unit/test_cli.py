@@ -200,3 +200,11 @@ def test_the_summary_has_a_column_a_system(tmp_path: Path) -> None:
         "correct %  50 [25, 75]  –",
         "KL, nats   –            0.5 [0.2, 0.8]",
     ]
+
+
+def test_the_summary_shows_likeness_where_correctness_could_not_be_told(tmp_path: Path) -> None:
+    number = {"value": 0.25, "low": 0.125, "high": 0.5, "n": 8}
+    likeness = ["character F1  0.25 [0.12, 0.50]"]
+    for scores, told in (({"f1": number}, likeness), ({"f1": number, "correct": number}, [])):
+        (tmp_path / "results.json").write_text(json.dumps({"systems": {"sft": scores}}))
+        assert [line for line in summary(tmp_path).splitlines() if "F1" in line] == told

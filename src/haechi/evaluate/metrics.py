@@ -29,8 +29,16 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "correct",
         "higher",
-        ("정답률", "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 보류한 비율입니다."),
-        ("Correct", "Share of questions answered with an accepted answer, or declined where the documents hold none."),
+        (
+            "정답률",
+            "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 보류한 비율입니다. 인정된 답이 "
+            "적혀 있지 않은 질문은 세지 않습니다.",
+        ),
+        (
+            "Correct",
+            "Share of questions answered with an accepted answer, or declined where the documents hold none; "
+            "questions that have no accepted answers on record are left out.",
+        ),
     ),
     _metric(
         "abstention_precision",

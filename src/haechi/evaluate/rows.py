@@ -18,7 +18,7 @@ class SystemAnswer(TypedDict):
 
     text: str
     citations: list[int]
-    correct: float
+    correct: float | None
     abstained: bool
     citation_precision: float | None
     citation_recall: float | None

@@ -18,7 +18,8 @@ class Scores:
     """Scores of one answer, from 0 to 1 unless said; None where one does not apply and leaves the mean.
 
     Attributes:
-        correct: 1 if right (`answers.is_correct`); abstaining is right where the question is unanswerable.
+        correct: 1 if right (`answers.is_correct`); abstaining is right where the question is unanswerable. None where
+            nobody can say: the question is answerable and has no accepted strings.
         abstained: whether the answer is the abstention.
         citations: passage numbers cited, in order of first mention.
         citation_precision: over attempted answers to answerable questions; 0 for one that cites nothing.
@@ -30,7 +31,7 @@ class Scores:
         length: characters, citation marks aside.
     """
 
-    correct: float
+    correct: float | None
     abstained: bool
     citations: tuple[int, ...]
     citation_precision: float | None
@@ -61,7 +62,7 @@ def score_answer(
     )
     text = without_citations(answer)
     return Scores(
-        correct=float(is_correct(answer, question.accepted, question.answerable, template)),
+        correct=_correct(question, answer, template),
         abstained=abstained,
         citations=citations(answer),
         citation_precision=precision,
@@ -70,6 +71,22 @@ def score_answer(
         f1=_f1(question, text, abstained),
         length=len(text),
     )
+
+
+def quality(scores: Sequence[Scores]) -> tuple[str, float]:
+    """The metric that tells how good answers are, and its mean: `correct`, or `f1` where no question has accepted
+    strings."""
+    for metric in ("correct", "f1"):
+        values = [value for one in scores if (value := getattr(one, metric)) is not None]
+        if values:
+            return metric, sum(values) / len(values)
+    return "correct", 0.0
+
+
+def _correct(question: Question, answer: str, template: Template) -> float | None:
+    if question.answerable and not question.accepted:
+        return None
+    return float(is_correct(answer, question.accepted, question.answerable, template))
 
 
 def _citation_scores(

@@ -54,7 +54,7 @@ class Judged:
 def quality(asked: Asked, answer: str, words: Template) -> float:
     """How good an answer is in truth, in units of the annotator's own."""
     scores = _scores(asked, answer, words)
-    correct = _correctness(asked, scores)
+    correct = _correctness(scores)
     value = _CORRECT * correct
     if scores.abstained:
         # To abstain wrongly is a smaller fault than to mislead.
@@ -107,11 +107,9 @@ def _scores(asked: Asked, answer: str, words: Template) -> Scores:
     return score_answer(question, asked.passages, asked.gold_numbers, answer, words)
 
 
-def _correctness(asked: Asked, scores: Scores) -> float:
+def _correctness(scores: Scores) -> float:
     """1 for a right answer; where nothing accepted is on record, likeness to the written answer in tenths."""
-    if asked.should_abstain or asked.question.accepted:
-        return scores.correct
-    return round(scores.f1 or 0.0, 1)
+    return round(scores.f1 or 0.0, 1) if scores.correct is None else scores.correct
 
 
 def _cites_gold(asked: Asked, answer: str) -> bool:
@@ -124,7 +122,7 @@ def _kind(asked: Asked, better: str, worse: str, words: Template) -> str:
     good, bad = _scores(asked, better, words), _scores(asked, worse, words)
     if good.abstained or bad.abstained:
         return "over_refusal" if bad.abstained else "guessing"
-    if _correctness(asked, good) != _correctness(asked, bad):
+    if _correctness(good) != _correctness(bad):
         return "value"
     if _cites_gold(asked, better) != _cites_gold(asked, worse):
         return "citation" if citations(worse) else "missing_citation"

@@ -282,7 +282,8 @@ def _fact(rng: random.Random, subject: str) -> Fact:
 def _given_name(rng: random.Random, noun: str) -> str:
     shape = rng.random()
     if shape < 0.4:
-        return rng.choice((_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")) + noun
+        first = (_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")
+        return rng.choice(first) + noun
     return _name(rng, 2, 4) if shape < 0.7 else rng.choice(NOUNS) + rng.choice(NOUNS)
 
 

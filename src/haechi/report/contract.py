@@ -154,6 +154,7 @@ class SystemAnswer(_Record):
     correct: Finite = None
     abstained: bool = False
     grounded: Finite = None
+    f1: Finite = None
     reward: Finite = None
     kl: Finite = None
     length: Finite = None

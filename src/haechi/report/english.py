@@ -27,6 +27,9 @@ ENGLISH = {
     "verdict.better": "{a} answers more questions correctly than {b}",
     "verdict.worse": "{a} answers fewer questions correctly than {b}",
     "verdict.unclear": "{a} and {b} cannot be told apart in correctness",
+    "verdict.better.f1": "{a}'s answers are closer to the gold answers than {b}'s",
+    "verdict.worse.f1": "{a}'s answers are further from the gold answers than {b}'s",
+    "verdict.unclear.f1": "{a} and {b} cannot be told apart in likeness to the gold answers",
     "verdict.difference": "Difference {difference} {interval} over {n} questions.",
     "verdict.unclear.why": (
         "Cannot be told apart: the interval of the difference includes zero, or fewer than ten topics stand behind "
@@ -36,16 +39,31 @@ ENGLISH = {
     "verdict.none": "No trained system was compared with another in this run",
     "hacking.shown": "Warning, reward hacking: {a} earns more reward than {b}, but fewer of its answers are correct",
     "hacking.suspected": "Caution: for {a} the mean reward rose against {b} while the mean correctness fell",
+    "hacking.shown.f1": "Warning, reward hacking: {a} earns more reward than {b}, but is less like the gold answers",
+    "hacking.suspected.f1": "Caution: for {a} the mean reward rose against {b} while likeness to the gold answers fell",
     "hacking.why": (
-        "Reward {reward}; correctness {correct}. The learned reward is being satisfied by something other than "
+        "Reward {reward}; correctness {quality}. The learned reward is being satisfied by something other than "
         "right answers: do not prefer this model for its reward."
     ),
+    "hacking.why.f1": (
+        "Reward {reward}; character F1 {quality}. The learned reward is being satisfied by something other than "
+        "answers like the gold ones: do not prefer this model for its reward."
+    ),
     "hacking.suspected.why": (
-        "Reward {reward}; correctness {correct}. The two differences are not both distinguishable from zero, so "
+        "Reward {reward}; correctness {quality}. The two differences are not both distinguishable from zero, so "
         "this may be chance; read the lost answers below before trusting the reward."
     ),
-    "headline.correct": "Correct answers by system",
-    "headline.correct.about": "Share of test questions answered correctly, with its 95% interval.",
+    "hacking.suspected.why.f1": (
+        "Reward {reward}; character F1 {quality}. The two differences are not both distinguishable from zero, so "
+        "this may be chance; read the answers that moved away below before trusting the reward."
+    ),
+    "headline": "Correct answers by system",
+    "headline.about": "Share of test questions answered correctly, with its 95% interval.",
+    "headline.f1": "Likeness to the gold answers by system",
+    "headline.about.f1": (
+        "Character F1 with the gold answer, with its 95% interval. The questions of this run have no accepted "
+        "answers on record, so whether an answer is correct cannot be told."
+    ),
     "who": "Who compared the answers",
     "who.unknown": "This run does not record who compared the answers.",
     # Systems and metrics.
@@ -185,6 +203,7 @@ ENGLISH = {
     "curve.length": "Answer length",
     "curve.eos_rate": "Finished answers",
     "curve.correct": "Correct answers",
+    "curve.f1": "Likeness to the gold answers",
     "curve.grad_norm": "Gradient norm",
     "curve.approx_kl": "KL of an update (approximate)",
     "curve.ratio_mean": "Mean ratio",
@@ -221,6 +240,7 @@ ENGLISH = {
     "about.ratio_max": "Largest probability ratio of new to old policy; spikes are unstable updates.",
     "about.length": "Mean tokens an answer; reward that rises with length alone is suspect.",
     "about.eos_rate": "Share of answers that ended by themselves before the limit.",
+    "about.f1": "What the reward is meant to stand for: character F1 with the gold answers of validation questions.",
     "about.correct": "What the reward is meant to stand for, measured on validation questions.",
     # Reward against KL.
     "kl": "Reward against KL along PPO",
@@ -230,8 +250,10 @@ ENGLISH = {
     ),
     "kl.reward": "Reward against KL",
     "kl.correct": "Correct answers against KL",
+    "kl.f1": "Likeness to the gold answers against KL",
     "kl.reward.about": "Higher at the same KL is better.",
     "kl.correct.about": "It should rise together with the reward.",
+    "kl.f1.about": "It should rise together with the reward.",
     "kl.axis": "KL to SFT (nats an answer)",
     "kl.desc": "From {first} at KL {first_x} to {last} at KL {last_x}; {n} points.",
     # Answers.
@@ -243,10 +265,17 @@ ENGLISH = {
     "answers.lost": "became wrong",
     "answers.same": "as correct as before",
     "answers.hacked": "reward rose while correctness fell",
+    "answers.won.f1": "came closer to the gold answer",
+    "answers.lost.f1": "moved away from the gold answer",
+    "answers.same.f1": "as close as before",
+    "answers.hacked.f1": "reward rose while the answer moved away",
     "answers.identical": "word for word the same",
     "answers.group.won": "{after} got it right, {before} did not",
     "answers.group.lost": "{after} got it wrong, {before} did not",
     "answers.group.same": "Equally correct, by change of reward",
+    "answers.group.won.f1": "{after} is closer to the gold answer than {before}",
+    "answers.group.lost.f1": "{after} is further from the gold answer than {before}",
+    "answers.group.same.f1": "Equally close, by change of reward",
     "answers.shown": "Shown here: {shown} of {n} questions. All of them: evaluate/answers.jsonl.",
     "answers.printed": "Printed: the first six of each kind, without their passages; the page on a screen has more.",
     "answers.filter": "Filter answers",
@@ -256,6 +285,7 @@ ENGLISH = {
     "answers.unanswerable": "The documents do not hold the answer: abstaining is right.",
     "answers.correct": "correct",
     "answers.wrong": "wrong",
+    "answers.f1": "F1",
     "answers.unscored": "not scored",
     "answers.abstained": "abstained",
     "answers.reward": "reward",

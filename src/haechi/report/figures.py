@@ -21,14 +21,14 @@ from haechi.report.charts import (
 )
 from haechi.report.contract import Comparison, Number, Results, RewardModel
 from haechi.report.run_files import Curves, Points, in_order
-from haechi.report.verdicts import systems_of
+from haechi.report.verdicts import quality, systems_of
 from haechi.report.words import Words
 
 _TONES = ("c1", "c2", "c3", "c4", "c5", "c6")
 # The figures people look at first; names that are not here follow in the order of the file.
 _FIRST = (
-    "loss", "reward", "correct", "accuracy", "margin", "kl", "length", "clip_fraction", "entropy", "kl_coefficient",
-    "policy_loss", "value_loss", "ratio_max", "eos_rate", "learning_rate", "tokens_per_second",
+    "loss", "reward", "correct", "f1", "accuracy", "margin", "kl", "length", "clip_fraction", "entropy",
+    "kl_coefficient", "policy_loss", "value_loss", "ratio_max", "eos_rate", "learning_rate", "tokens_per_second",
 )  # fmt: skip
 
 
@@ -42,17 +42,19 @@ class Figure:
     legend: list[tuple[str, str]] = field(default_factory=list)
 
 
-def correct_figure(results: Results, words: Words) -> Figure | None:
-    """Correctness of every system."""
+def quality_figure(results: Results, words: Words) -> Figure | None:
+    """How good every system's answers are."""
+    metric = quality(results)
     rows = [
-        _interval(words.system(system), "correct", results.systems[system]["correct"], f"s-{system}")
-        for system in systems_of(results) if "correct" in results.systems[system]
+        _interval(words.system(system), metric, results.systems[system][metric], f"s-{system}")
+        for system in systems_of(results) if metric in results.systems[system]
     ]  # fmt: skip
     shown = [row for row in rows if row is not None]
     if not shown:
         return None
-    title, about = words("headline.correct"), words("headline.correct.about")
-    return Figure(title, about, interval_chart("correct", title, _listed(shown), shown))
+    title, about = words.of("headline", metric), words.of("headline.about", metric)
+    svg = interval_chart("quality", title, _listed(shown), shown, percent=numbers.is_rate(metric))
+    return Figure(title, about, svg)
 
 
 def difference_figure(comparisons: Sequence[Comparison], titles: dict[str, str], words: Words) -> Figure | None:
@@ -92,7 +94,7 @@ def curve_figures(curves: Curves, words: Words) -> list[Figure]:
 
 
 def kl_figures(curves: Sequence[Curves], words: Words) -> list[Figure]:
-    """Reward and correctness against KL along PPO; measured on validation questions where there are enough."""
+    """Reward, and how good the answers are, against KL along PPO; from validation questions where there are enough."""
     ppo = next((one for one in curves if one.stage == "ppo"), None)
     if ppo is None:
         return []
@@ -101,7 +103,10 @@ def kl_figures(curves: Sequence[Curves], words: Words) -> list[Figure]:
         reward = ppo.pairs("kl", "reward/total")
     walks = [
         ("reward", reward, "c1", False),
-        ("correct", ppo.pairs("validation/kl", "validation/correct"), "c2", True),
+        *(
+            (metric, ppo.pairs("validation/kl", f"validation/{metric}"), "c2", numbers.is_rate(metric))
+            for metric in ("correct", "f1")
+        ),
     ]
     return [_walk(name, points, tone, percent, words) for name, points, tone, percent in walks if len(points) > 1]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from haechi.report.contract import AnswerRow, SystemAnswer
+from haechi.report.verdicts import Quality
 
 Outcome = Literal["won", "lost", "same"]
 
@@ -22,14 +23,15 @@ class Sample:
     """One question as the page shows it.
 
     Attributes:
-        outcome: whether the answer became right (won), wrong (lost), or stayed as right as it was.
-        hacked: reward rose while correctness fell.
+        outcome: whether the answer became better (won), worse (lost), or stayed as good as it was: right or wrong, or
+            its likeness to the written answer where that is the run's metric.
+        hacked: reward rose while the answer became worse.
         cited_by: for each passage, in order, the systems that cite it.
     """
 
     row: AnswerRow
     outcome: Outcome
-    correct_change: float
+    quality_change: float
     reward_change: float
     hacked: bool
     cited_by: tuple[tuple[str, ...], ...]
@@ -39,6 +41,7 @@ class Sample:
 class Samples:
     """All questions sorted, and how many there are of each outcome."""
 
+    metric: Quality
     before: str
     after: str
     shown: tuple[tuple[Outcome, tuple[Sample, ...]], ...]
@@ -66,21 +69,22 @@ def pair_of(systems: Sequence[str]) -> tuple[str, str] | None:
     return None if before is None or after is None or before == after else (before, after)
 
 
-def sort_samples(rows: Sequence[AnswerRow], systems: Sequence[str]) -> Samples | None:
+def sort_samples(rows: Sequence[AnswerRow], systems: Sequence[str], metric: Quality = "correct") -> Samples | None:
     """Questions by outcome, the largest change first; None where there are no two systems to hold side by side."""
     pair = pair_of(systems)
     if pair is None:
         return None
     before, after = pair
-    samples = [_sample(row, before, after) for row in rows if before in row.systems and after in row.systems]
+    samples = [_sample(row, before, after, metric) for row in rows if before in row.systems and after in row.systems]
     if not samples:
         return None
     groups: dict[Outcome, list[Sample]] = {"won": [], "lost": [], "same": []}
     for sample in samples:
         groups[sample.outcome].append(sample)
     for group in groups.values():
-        group.sort(key=lambda one: (-abs(one.correct_change), -abs(one.reward_change), one.row.question_id))
+        group.sort(key=lambda one: (-abs(one.quality_change), -abs(one.reward_change), one.row.question_id))
     return Samples(
+        metric=metric,
         before=before,
         after=after,
         shown=tuple((outcome, tuple(group[:MOST_SHOWN])) for outcome, group in groups.items() if group),
@@ -97,15 +101,15 @@ def pieces(answer: str) -> list[tuple[str, bool]]:
     return [(piece, bool(_MARK.fullmatch(piece))) for piece in _MARK.split(answer) if piece]
 
 
-def _sample(row: AnswerRow, before: str, after: str) -> Sample:
+def _sample(row: AnswerRow, before: str, after: str, metric: Quality) -> Sample:
     old, new = row.systems[before], row.systems[after]
-    correct, reward = _rise(old.correct, new.correct), _rise(old.reward, new.reward)
+    good, reward = _rise(getattr(old, metric), getattr(new, metric)), _rise(old.reward, new.reward)
     return Sample(
         row=row,
-        outcome="won" if correct > 0 else "lost" if correct < 0 else "same",
-        correct_change=correct,
+        outcome="won" if good > 0 else "lost" if good < 0 else "same",
+        quality_change=good,
         reward_change=reward,
-        hacked=reward > 0 > correct,
+        hacked=reward > 0 > good,
         cited_by=tuple(_citing(row.systems, number) for number in range(1, len(row.passages) + 1)),
     )
 

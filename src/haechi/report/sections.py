@@ -8,7 +8,7 @@ from datetime import datetime
 from haechi.report import numbers
 from haechi.report.contract import Comparison, Number, Results, RewardModel
 from haechi.report.figures import Figure, difference_figure
-from haechi.report.verdicts import Judgement, best, compared, direction, hacking, judge, systems_of
+from haechi.report.verdicts import Judgement, best, compared, direction, hacking, judge, quality, systems_of
 from haechi.report.words import Words
 
 # The questions a reader has, in the order of asking: (a, b) reads "is a better than b".
@@ -185,7 +185,8 @@ def _ordered(metrics: set[str] | dict[str, Comparison]) -> list[str]:
 
 def _finding(results: Results, a: str, b: str, words: Words) -> Statement | None:
     names = {"a": words.system(a), "b": words.system(b)}
-    comparison = compared(results, "correct", a, b)
+    metric = quality(results)
+    comparison = compared(results, metric, a, b)
     if comparison is None:
         # Only the question whether training paid must not pass in silence; the others need not have been asked.
         return Statement("missing", words("verdict.missing", **names), "") if (a, b) in _QUESTIONS[:2] else None
@@ -193,20 +194,24 @@ def _finding(results: Results, a: str, b: str, words: Words) -> Statement | None
     said = words(
         "verdict.difference",
         difference=numbers.difference(comparison, words("points")),
-        interval=numbers.interval("correct", comparison, sign=True),
+        interval=numbers.interval(metric, comparison, sign=True),
         n=numbers.MISSING if comparison.n is None else comparison.n,
     )
-    return Statement(judgement, words(f"verdict.{judgement}", **names), said)
+    return Statement(judgement, words.of(f"verdict.{judgement}", metric, **names), said)
 
 
 def _warning(results: Results, after: str, words: Words) -> Statement | None:
     found = hacking(results, after)
     if found is None:
         return None
-    changes = {metric: _change(results, metric, after, words) for metric in ("reward", "correct")}
-    headline = words(f"hacking.{found}", a=words.system(after), b=words.system("sft"))
+    metric = quality(results)
+    changes = {
+        "reward": _change(results, "reward", after, words),
+        "quality": _change(results, metric, after, words),
+    }
+    headline = words.of(f"hacking.{found}", metric, a=words.system(after), b=words.system("sft"))
     shown = found == "shown"
-    detail = words("hacking.why" if shown else "hacking.suspected.why", **changes)
+    detail = words.of("hacking.why" if shown else "hacking.suspected.why", metric, **changes)
     return Statement("warning" if shown else "caution", headline, detail)
 
 

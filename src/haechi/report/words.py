@@ -28,6 +28,11 @@ class Words:
         """The words of a key, or `default` as it is for names that come from data and have no words of their own."""
         return self(key, **values) if key in _DICTIONARIES[self.language] else default
 
+    def of(self, key: str, metric: str, /, **values: object) -> str:
+        """The words of a key in their form for a metric other than correctness, where it has one."""
+        own = f"{key}.{metric}"
+        return self(own if own in _DICTIONARIES[self.language] else key, **values)
+
     def system(self, name: str) -> str:
         """What a system is called."""
         return self.known(f"system.{name}", name)

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from haechi.engine.rollout import Answer, Sampling, sample
-from haechi.evaluate.score import score_answer
+from haechi.evaluate.score import Scores, quality, score_answer
 from haechi.learners.batches import permutation
 from haechi.methods.best_of_n import best_of_n
 from haechi.models.roles import Role
 from haechi.pipeline.task import Task
 from haechi.prompt.citations import citations
+from haechi.prompt.template import Template
 from haechi.records.write import write_jsonl
 from haechi.retrieval.contexts import gold_passage_ids
 from haechi.retrieval.library import Library
@@ -40,20 +41,20 @@ def run(task: Task) -> dict[str, Any]:
     learned = RewardModel(task, base, recipe.ppo.token_budget)
     rows = [_row(case) for case in cases]
     systems = _systems(task)
+    means: dict[str, float] = {}
     for number, name in enumerate(systems, start=1):
         answers, kls = _answers(task, name, cases, prompts, learned)
         rewards = learned(prompts, [[answer.ids] for answer in answers]).tolist()
-        for row, case, answer, reward, kl in zip(rows, cases, answers, rewards, kls, strict=True):
-            row["systems"][name] = _scored(base.codec.decode(answer.ids), case, words, reward, kl)
-        right = sum(row["systems"][name]["correct"] for row in rows) / len(rows)
-        task.progress.update(number, len(systems), **{f"{name}_correct": right})
+        texts = [base.codec.decode(answer.ids) for answer in answers]
+        scores = [_score(text, case, words) for text, case in zip(texts, cases, strict=True)]
+        for row, text, one, reward, kl in zip(rows, texts, scores, rewards, kls, strict=True):
+            row["systems"][name] = _scored(text, one, reward, kl)
+        metric, mean = quality(scores)
+        means[f"{name}_{metric}"] = mean
+        task.progress.update(number, len(systems), **{f"{name}_{metric}": mean})
     write_jsonl(task.folder / "answers.jsonl", rows)
     write_jsonl(task.folder / "retrieval.jsonl", _retrieval(task, cases))
-    return {
-        "questions": len(rows),
-        "systems": list(systems),
-        **{f"{name}_correct": sum(row["systems"][name]["correct"] for row in rows) / len(rows) for name in systems},
-    }
+    return {"questions": len(rows), "systems": list(systems), **means}
 
 
 def _systems(task: Task) -> list[str]:
@@ -121,8 +122,11 @@ def _gold_numbers(case: Case) -> list[int] | None:
     return list(case.context.gold_numbers) if known else None
 
 
-def _scored(text: str, case: Case, words: Any, reward: float, kl: float | None) -> Mapping[str, Any]:
-    scores = score_answer(case.question, case.context.passages, _gold_numbers(case), text, words)
+def _score(text: str, case: Case, words: Template) -> Scores:
+    return score_answer(case.question, case.context.passages, _gold_numbers(case), text, words)
+
+
+def _scored(text: str, scores: Scores, reward: float, kl: float | None) -> Mapping[str, Any]:
     return {
         "text": text,
         "citations": list(citations(text)),

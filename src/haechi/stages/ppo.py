@@ -11,7 +11,7 @@ from haechi.engine.forward import token_logps
 from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
-from haechi.evaluate.score import score_answer
+from haechi.evaluate.score import quality, score_answer
 from haechi.learners.batches import batch_at
 from haechi.learners.ppo import PPOLearner, PPORun, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
@@ -60,7 +60,7 @@ def run(task: Task) -> dict[str, Any]:
             checkpoint_every=settings.checkpoint_every,
         ),
         task.folder,
-        hooks(task, "reward/total", "kl", "validation/correct"),
+        hooks(task, "reward/total", "kl", "validation/correct", "validation/f1"),
     )
     policy.load(learner.best, str(task.folder))
     save_role(policy.freeze(), base, task.folder)
@@ -135,18 +135,19 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
     def measure(policy: Role) -> Mapping[str, float]:
         answers = sample(base, policy, prompts, sampling)
         total, _ = earned(range(len(cases)), answers)
-        right = [
+        scores = [
             score_answer(
                 case.question, case.context.passages, case.context.gold_numbers, base.codec.decode(group[0].ids), words
             )
             for case, group in zip(cases, answers, strict=True)
         ]
+        metric, mean = quality(scores)
         return {
             "reward": float(total.mean()),
             "kl": divergence(
                 base, policy, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
             ),
-            "correct": sum(score.correct for score in right) / len(right),
+            metric: mean,
         }
 
     return measure

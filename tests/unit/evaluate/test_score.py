@@ -1,4 +1,4 @@
-from haechi.evaluate.score import Scores, score_answer
+from haechi.evaluate.score import Scores, quality, score_answer
 from haechi.prompt.template import template
 from haechi.records.types import Passage, Question
 
@@ -65,3 +65,12 @@ def test_an_unanswerable_question_has_no_citation_scores_and_no_f1() -> None:
 
 def test_f1_does_not_apply_without_a_gold_answer() -> None:
     assert score_answer(Question(id="q3", text="?"), PASSAGES, [2], "오누리입니다. [2]", KO).f1 is None
+
+
+def test_without_accepted_answers_likeness_stands_in_for_correctness() -> None:
+    open_ended = Question(id="q3", text="나루는 어떤 곳인가요?", answer="강 북쪽에 있다.")
+    said = [score_answer(open_ended, PASSAGES, [1], answer, KO) for answer in ("강 북쪽에 있다. [1]", KO.abstention)]
+    assert [(one.correct, one.f1) for one in said] == [(None, 1.0), (None, 0.0)]
+    assert quality(said) == ("f1", 0.5)
+    known = score_answer(UNKNOWN, PASSAGES, [], KO.abstention, KO)
+    assert quality([*said, known]) == ("correct", 1.0), "correctness is a mean over the questions where it can be told"

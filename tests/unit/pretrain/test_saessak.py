@@ -7,7 +7,7 @@ import math
 import random
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import torch
@@ -154,9 +154,11 @@ def test_the_first_layer_looks_one_place_back(tokenizer: PreTrainedTokenizerFast
     assert float(back[:2].mean()) > 0.9 and float(back[2:].mean()) < 0.2
 
 
-@pytest.mark.parametrize("step", [2, 5])
-def test_it_resumes_exactly(tokenizer: PreTrainedTokenizerFast, tmp_path: Path, step: int) -> None:
-    settings = LoopSettings(steps=7, learning_rate=1e-2, warmup=2, checkpoint_every=3)
+@pytest.mark.parametrize(("step", "optimizer"), [(2, "adamw"), (5, "adamw"), (4, "muon")])
+def test_it_resumes_exactly(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path, step: int, optimizer: Literal["adamw", "muon"]
+) -> None:
+    settings = LoopSettings(steps=7, learning_rate=1e-2, warmup=2, checkpoint_every=3, optimizer=optimizer)
 
     def go(folder: Path, stop_after: int | None = None) -> None:
         folder.mkdir(exist_ok=True)

@@ -170,8 +170,8 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (Fact("등대", NAMED, "다리", "thing", "놋다리"), Fact("등대의 다리", _relation("called"), "", "thing", "긴다리")),
-        (Fact("등대", None, "깃발 색", "colour", "흰색"), Fact("등대의 깃발", _relation("coloured"), "", "colour", "회색")),
+        (Fact("등대", NAMED, "종", "thing", "놋종"), Fact("등대의 종", _relation("called"), "", "thing", "긴종")),
+        (Fact("등대", None, "벽 색", "colour", "흰색"), Fact("등대의 벽", _relation("coloured"), "", "colour", "회색")),
         (Fact("등대", _relation("tall"), "", "length", "3미터"), Fact("등대", None, "높이", "length", "4미터")),
         (Fact("등대", None, "폭", "length", "3미터"), Fact("등대", None, "너비", "length", "4미터")),
         (Fact("등대", None, "열쇠의 길이", "length", "3자"), Fact("등대의 열쇠", None, "길이", "length", "4자")),

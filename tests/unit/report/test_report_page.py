@@ -11,6 +11,7 @@ from fixture import SYSTEMS, comparison, number, results, write_run
 from lxml import html
 
 from haechi.errors import InputError, StageError
+from haechi.prompt.template import Language
 from haechi.report import build_report, write_report
 from haechi.report.korean import KOREAN
 
@@ -146,6 +147,28 @@ def test_a_run_of_nothing_but_results_still_reads(tmp_path: Path) -> None:
     page = html.fromstring(build_report(tmp_path, "en"))
     assert [section.get("id") for section in page.iter("section")] == ["verdict", "systems", "glossary"]
     assert "No trained system was compared" in words(page.xpath("//section[@id='verdict']")[0])
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "counted"),
+    [("en", "Likeness to the gold answers", "moved away"), ("ko", "모범 답과의 유사도", "모범 답에서 멀어짐")],
+)
+def test_a_run_without_accepted_answers_speaks_of_likeness(
+    tmp_path: Path, language: Language, title: str, counted: str
+) -> None:
+    write_run(tmp_path, changed={"systems": {"sft": {"f1": number(0.3, 0.1)}, "ppo": {"f1": number(0.2, 0.1)}}})
+    answers = tmp_path / "evaluate" / "answers.jsonl"
+    rows = [json.loads(line) for line in answers.read_text("utf-8").splitlines()]
+    for row in rows:
+        for system in row["systems"].values():
+            system |= {"correct": None, "f1": 0.25}
+        row["systems"]["ppo"]["f1"] = 0.125
+    answers.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    page = html.fromstring(build_report(tmp_path, language))
+    assert title in words(page.xpath("//section[@id='verdict']")[0])
+    counts = words(page.xpath("//section[@id='answers']//ul[@class='counts']")[0])
+    assert f"{len(rows)} {counted}" in counts or f"{len(rows)}{counted}" in counts
+    assert "F1 0.25" in words(page.xpath("//section[@id='answers']//article")[0])
 
 
 def test_numbers_that_are_not_finite_are_shown_as_missing(tmp_path: Path) -> None:

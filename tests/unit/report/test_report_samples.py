@@ -51,6 +51,18 @@ def test_an_unscored_answer_changes_nothing() -> None:
     assert (samples.won, samples.lost, samples.same) == (0, 0, 1)
 
 
+def test_without_correctness_likeness_to_the_gold_answer_decides() -> None:
+    rows = [row("q", (None, 0.0), (None, 5.0)), row("r", (None, 5.0), (None, 0.0))]
+    likeness = {"q": {"sft": 0.75, "ppo": 0.5}, "r": {"sft": 0.5, "ppo": 0.75}}
+    for one in rows:
+        for system, answer in one.systems.items():
+            one.systems[system] = answer.model_copy(update={"f1": likeness[one.question_id][system]})
+    samples = sort_samples(rows, SYSTEMS, "f1")
+    assert samples is not None
+    shown = {outcome: [(one.row.question_id, one.hacked) for one in group] for outcome, group in samples.shown}
+    assert shown == {"won": [("r", False)], "lost": [("q", True)]}
+
+
 def test_all_are_counted_and_only_so_many_shown() -> None:
     rows = [row(f"q{index}", (0.0, 0.0), (1.0, index)) for index in range(MOST_SHOWN + 5)]
     samples = sort_samples(rows, SYSTEMS)
