@@ -21,7 +21,8 @@ from torch import Tensor
 from haechi.engine.forward import score_trees
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.pretrain.worlds import Asked, World, generate, random_string
+from haechi.pretrain.asking import Asked
+from haechi.pretrain.worlds import World, generate
 from haechi.prompt.template import Template, template
 from haechi.prompt.tokens import Codec
 
@@ -297,6 +298,11 @@ class Pretraining:
             [[*key, *value, eos] for key, value in asked],
             [len(key) for key, _ in asked],
         )
+
+
+def random_string(rng: random.Random, vocabulary: Sequence[int], length: int) -> list[int]:
+    """Random token ids, to be repeated: copying is learned first."""
+    return [rng.choice(vocabulary) for _ in range(length)]
 
 
 @torch.no_grad()

@@ -18,6 +18,7 @@ from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.engine.trees import Tree, pack
 from haechi.errors import StageError
 from haechi.models.base import SharedBase
+from haechi.pretrain.asking import Asked
 from haechi.pretrain.saessak import (
     RIGHT,
     WRONG,
@@ -25,10 +26,11 @@ from haechi.pretrain.saessak import (
     Pretraining,
     build_model,
     judged_tree,
+    random_string,
     validate,
     world_tree,
 )
-from haechi.pretrain.worlds import Asked, World, generate
+from haechi.pretrain.worlds import World, generate
 from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
 
@@ -210,3 +212,8 @@ def test_validation_is_what_greedy_decoding_would_say(
         (f"validation/{kind}_{what}" for kind in ("seen", "unseen") for what in ("exact", "abstains", "judges")),
         1.0,
     )
+
+
+def test_random_strings() -> None:
+    rng = random.Random(0)
+    assert len(random_string(rng, [5, 6, 7], 50)) == 50 and set(random_string(rng, [5, 6, 7], 50)) == {5, 6, 7}

@@ -1,0 +1,141 @@
+"""How facts are asked for, what is asked in vain, and how a reader errs."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from haechi.pretrain.facts import Deed, Fact, Matter, random_entity, random_fact
+from haechi.pretrain.lexicon import (
+    ADJECTIVE_QUESTIONS,
+    DEED_PARTS,
+    ENTITY_ENDINGS,
+    LABEL_QUESTIONS,
+    NAME_SYLLABLES,
+    NOUNS,
+    OCCUPATIONS,
+    PARTS,
+    Kind,
+)
+from haechi.pretrain.telling import fill, phrase, pick, topic
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that
+    answers it, None if none does."""
+
+    question: str
+    kind: Kind
+    answer: str | None
+    passage: int | None
+
+
+def answerable_question(rng: random.Random, told: Sequence[Sequence[Fact]], unseen: bool) -> Asked:
+    """A question on something told, with its answer and where it stands."""
+    passage = rng.randrange(len(told))
+    fact = rng.choice(told[passage])
+    return Asked(_ask(rng, fact, unseen), fact.kind, f"{fact.value}입니다.", passage + 1)
+
+
+def unanswerable_question(
+    rng: random.Random,
+    titles: Sequence[str],
+    told: Sequence[Sequence[Fact]],
+    known: set[Matter],
+    unseen: bool,
+) -> Asked:
+    """A question on an entity of the world (or, at times, a stranger) whose attribute the world does not tell."""
+    while True:
+        fact = rng.choice(rng.choice(told))
+        subject = rng.choice(titles) if rng.random() < 0.85 else random_entity(rng)
+        shape = rng.random()
+        if shape < 0.35:  # what is told of another, asked of this one
+            fact = replace(fact, subject=subject)
+        elif shape < 0.5:  # what is told of a thing, asked of its part
+            fact = replace(fact, subject=f"{subject}의 {rng.choice(PARTS)}")
+        elif shape < 0.75:  # another matter of a subject that is spoken of
+            fact = random_fact(rng, fact.subject)
+        else:
+            fact = random_fact(rng, subject)
+        if fact.matter not in known:
+            return Asked(_ask(rng, fact, unseen), fact.kind, None, None)
+
+
+def mistaken_reply(rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]]) -> Asked:
+    """The question with a reply that is wrong as readers err: another value, a slip of the pen, another passage or none
+    cited, an answer where there is none, none where there is one."""
+    facts = [(fact, number) for number, facts in enumerate(told, start=1) for fact in facts]
+    others = [(fact, number) for fact, number in facts if f"{fact.value}입니다." != asked.answer]
+    alike = [(fact, number) for fact, number in others if fact.kind == asked.kind]
+    shape = rng.random()
+    if asked.answer is None or asked.passage is None or (shape < 0.4 and others):
+        fact, number = rng.choice(alike if alike and rng.random() < 0.7 else others)
+        passage = asked.passage if asked.passage and rng.random() < 0.3 else number
+        return replace(asked, answer=f"{fact.value}입니다.", passage=passage)
+    if shape < 0.52 and len(told) > 1:
+        elsewhere = [number + 1 for number in range(len(told)) if number + 1 != asked.passage]
+        return replace(asked, passage=rng.choice(elsewhere))
+    if shape < 0.62:
+        return replace(asked, passage=None)
+    if shape < 0.85:
+        return replace(asked, answer=None, passage=None)
+    return replace(asked, answer=_slip(rng, asked.answer.removesuffix("입니다.")) + "입니다.")
+
+
+def _slip(rng: random.Random, value: str) -> str:
+    """The value with one character replaced, left out or doubled; never the value itself."""
+    while True:
+        at = rng.randrange(len(value))
+        new = str(rng.randrange(10)) if value[at].isdigit() else rng.choice(NAME_SYLLABLES)
+        slipped = value[:at] + rng.choice((new, new, "", value[at] * 2)) + value[at + 1 :]
+        if slipped.strip() and slipped != value and " ".join(slipped.split()) != value:
+            return slipped
+
+
+def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
+    if fact.deed:
+        question = _ask_deed(rng, fact, fact.deed, unseen)
+    else:
+        question = pick(rng, fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind], unseen)
+    if not unseen and fact.relation is None and fact.label in ADJECTIVE_QUESTIONS and rng.random() < 0.4:
+        question = rng.choice(ADJECTIVE_QUESTIONS[fact.label])
+    if not unseen and rng.random() < 0.25:
+        question = _narrow(rng, question, fact)
+    if "의 " in fact.subject and not unseen and rng.random() < 0.3:  # 성 성벽, 성에 있는 성벽 for 성의 성벽
+        fact = replace(fact, subject=rng.choice((" ", "에 있는 ")).join(fact.subject.rsplit("의 ", 1)))
+    return fill(question, fact)
+
+
+def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
+    """Asks for one part, naming the subject and now and then other parts."""
+    words = [
+        phrase(part, value)
+        for part, value in deed.parts
+        if part != fact.part and rng.random() < (0.6 if part == "object" else 0.25)
+    ]
+    _, _, asks, noun, what = DEED_PARTS[fact.part]
+    cleft = f"{' '.join([phrase(deed.role, fact.subject), *words])} {deed.verb.attributive} {noun}"
+    if unseen:
+        return f"{cleft}(을/를) 알려 주세요."
+    if rng.random() < 0.4:
+        end = rng.choice(("인가요?", "입니까?", "(이야/야)?", "(이에요/예요)?"))
+        return f"{cleft}(은/는) {what}{end}"
+    words.insert(rng.randint(0, len(words)), asks)
+    first = topic(deed.role, fact.subject) if rng.random() < 0.7 else phrase(deed.role, fact.subject)
+    end = rng.choice(("나요?", "습니까?", "어?", "어요?"))
+    return f"{' '.join([first, *words])} {deed.verb.past}{end}"
+
+
+def _narrow(rng: random.Random, question: str, fact: Fact) -> str:
+    """The question asked more narrowly: 어느 탑에 for 어디에, 어떤 비단을 for 무엇을, 세운 석공 for 세운 사람."""
+    if fact.kind == "person":
+        return question.replace("사람(은/는)", rng.choice(OCCUPATIONS).strip() + "(은/는)")
+    last = fact.value.split()[-1]
+    noun = last if last in NOUNS else next((ending for ending in ENTITY_ENDINGS if last.endswith(ending)), None)
+    if noun is None or fact.kind not in ("thing", "place"):
+        return question
+    for plain, agreeing in (("을", "(을/를)"), ("이 ", "(이/가) "), ("으로", "(으로/로)")):
+        question = question.replace(f"무엇{plain}", f"어떤 {noun}{agreeing}")
+    return question.replace("무엇", f"어떤 {noun}").replace("어디", f"어느 {noun}")

@@ -1,0 +1,215 @@
+"""What a generated world is made of: entities and things invented at random, and facts and deeds told of them."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+from haechi.pretrain.lexicon import (
+    COINED_LABELS,
+    COLOURS,
+    COUNT_UNITS,
+    COUNTED,
+    DEED_PARTS,
+    DEED_VERBS,
+    ENTITY_ENDINGS,
+    ERAS,
+    HOLDINGS,
+    LABELS,
+    MODIFIERS,
+    NAME_SYLLABLES,
+    NAMED,
+    NAMED_THINGS,
+    NOUNS,
+    PARTS,
+    PLACES,
+    RELATIONS,
+    SAME_MATTER,
+    SEASONS,
+    SURNAMES,
+    Kind,
+    Relation,
+    Verb,
+)
+
+_MATTER = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
+
+# A subject and what it is about, where synonyms count as one: what a world tells, and what it does not.
+Matter = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What was done, in one sentence of several values; the subject of its facts is one part of it.
+
+    Attributes:
+        verb: what was done.
+        role: the part that the subject plays.
+        parts: the other parts and their values.
+    """
+
+    verb: Verb
+    role: str
+    parts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One value of one attribute of a subject: an entity, or a part of one. Where a relation tells it with a verb,
+    `label` is what is counted, or empty."""
+
+    subject: str
+    relation: Relation | None
+    label: str
+    kind: Kind
+    value: str
+    deed: Deed | None = None
+    part: str = ""
+
+    @property
+    def matter(self) -> Matter:
+        attribute = _deed_name(self.deed, self.part) if self.deed else self.relation.name if self.relation else ""
+        if self.relation is HOLDINGS:
+            attribute = f"{self.label}의 수"
+        elif self.relation is NAMED:
+            attribute = f"{self.label}의 이름"
+        elif self.label:
+            attribute = re.sub(r" (수|색|이름)$", r"의 \1", self.label)
+        # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
+        if attribute in _MATTER:
+            return self.subject, _MATTER[attribute]
+        owner, _, attribute = f"{self.subject}의 {attribute}".rpartition("의 ")
+        return owner, _MATTER.get(attribute, attribute)
+
+
+def _deed_name(deed: Deed, part: str) -> str:
+    """The name of the relation that would tell the same, where there is one."""
+    verb = deed.verb.name
+    match deed.role, part:
+        case "object", "agent":
+            return f"{verb}, who"
+        case "object", "year":
+            return f"{verb.replace('하다', '되다')}, when"
+        case ("agent" | "place"), "object":
+            return f"{verb}, what"
+    return f"{verb}, {deed.role} {part}"
+
+
+def random_facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> list[Fact]:
+    """`count` facts or a few more of an entity and its parts, on no matter that is `known` already; `known` grows."""
+    facts: list[Fact] = []
+    while len(facts) < count:
+        subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
+        found = random_deed(rng, subject) if rng.random() < 0.25 else [random_fact(rng, subject)]
+        if not known & {fact.matter for fact in found}:
+            known.update(fact.matter for fact in found)
+            facts.extend(found)
+    return facts
+
+
+def random_deed(rng: random.Random, subject: str) -> list[Fact]:
+    """A deed with one to three further parts, a fact each."""
+    role = rng.choice(("agent", "object", "object", "place"))
+    others = [part for part in DEED_PARTS if part != role]
+    # Without its object, or what it was done by, a deed says nothing.
+    kept = {"agent" if role == "object" else "object", *rng.sample(others, rng.randint(0, 2))}
+    values = tuple((part, _value(rng, DEED_PARTS[part][0], "")) for part in others if part in kept)
+    deed = Deed(rng.choice(DEED_VERBS), role, values)
+    return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
+
+
+def random_fact(rng: random.Random, subject: str) -> Fact:
+    """One value: of a label, of a relation with a verb, of things that are counted or called something."""
+    if rng.random() < 0.06:
+        noun, counter = rng.choice(COUNTED)
+        return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
+    if rng.random() < 0.08:
+        noun = rng.choice(NAMED_THINGS)
+        return Fact(subject, NAMED, noun, "thing", _given_name(rng, noun))
+    relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
+    kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
+    label = "" if relation else _label(rng, kind)
+    return Fact(subject, relation, label, kind, _value(rng, kind, label))
+
+
+def random_entity(rng: random.Random) -> str:
+    """What a passage may be about: a person, or a place, group, beast or thing with an invented name."""
+    shape = rng.random()
+    if shape < 0.2:
+        return _person(rng)
+    ending = rng.choice(ENTITY_ENDINGS)
+    if shape < 0.55:
+        return random_name(rng, 2, 3) + (" " if rng.random() < 0.5 else "") + ending
+    if shape < 0.8:
+        return (
+            f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)} {ending}"
+            if rng.random() < 0.5
+            else f"{rng.choice(MODIFIERS)} {ending}"
+        )
+    if rng.random() < 0.5:
+        return f"{rng.choice(NOUNS)}{ending}"
+    return f"{random_name(rng, 2, 3)} {rng.choice(NOUNS)} {ending}"
+
+
+def random_name(rng: random.Random, low: int, high: int) -> str:
+    """`low` to `high` syllables."""
+    return "".join(rng.choice(NAME_SYLLABLES) for _ in range(rng.randint(low, high)))
+
+
+def _person(rng: random.Random) -> str:
+    return rng.choice(SURNAMES) + random_name(rng, 1, 2) if rng.random() < 0.5 else random_name(rng, 2, 4)
+
+
+def _thing(rng: random.Random) -> str:
+    shape = rng.random()
+    if shape < 0.3:
+        return rng.choice(NOUNS)
+    if shape < 0.65:
+        return f"{rng.choice(MODIFIERS)} {rng.choice(NOUNS)}"
+    if shape < 0.8:
+        return f"{random_name(rng, 2, 3)} {rng.choice(NOUNS)}"
+    if shape < 0.9:
+        return rng.choice(NOUNS) + rng.choice(NOUNS)
+    return random_name(rng, 2, 4)
+
+
+def _value(rng: random.Random, kind: Kind, label: str) -> str:
+    match kind:
+        case "person":
+            return _person(rng)
+        case "thing":
+            return _thing(rng)
+        case "place":
+            return rng.choice(PLACES) if rng.random() < 0.4 else random_entity(rng)
+        case "year":
+            era = rng.choice(ERAS) if rng.random() < 0.5 else f"{random_name(rng, 2, 3)}력 "
+            return f"{era}{rng.randint(2, 1999)}년"
+        case "length":
+            return f"{rng.randint(2, 999)}{rng.choice(('미터', '미터', '걸음', '뼘', '자', '킬로미터', '센티미터'))}"
+        case "count":
+            return f"{rng.randint(3, 9999)}{COUNT_UNITS.get(label, '명')}"
+        case "days":
+            return f"{rng.randint(2, 99)}{rng.choice(('일', '일', '시간', '년', '달', '분'))}"
+        case "colour":
+            return rng.choice(COLOURS) if rng.random() < 0.6 else rng.choice(NOUNS) + rng.choice(("색", "색", "빛"))
+        case "season":
+            return rng.choice(SEASONS) if rng.random() < 0.6 else f"{rng.randint(1, 12)}월 {rng.randint(1, 30)}일"
+        case "price":
+            return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
+
+
+def _given_name(rng: random.Random, noun: str) -> str:
+    shape = rng.random()
+    if shape < 0.4:
+        first = (random_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")
+        return rng.choice(first) + noun
+    return random_name(rng, 2, 4) if shape < 0.7 else rng.choice(NOUNS) + rng.choice(NOUNS)
+
+
+def _label(rng: random.Random, kind: Kind) -> str:
+    """A word for an attribute; a third of them are coined, so that they have to be found, not known."""
+    if rng.random() < 0.67:
+        return rng.choice(LABELS[kind])
+    stem = rng.choice(NOUNS) if rng.random() < 0.6 else random_name(rng, 1, 3)
+    return stem + rng.choice(COINED_LABELS[kind])
