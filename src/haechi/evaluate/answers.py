@@ -11,7 +11,6 @@ from itertools import pairwise
 
 from haechi.prompt.citations import abstains, claims
 from haechi.prompt.template import Template
-from haechi.rewards.words import stems
 
 # A full Korean sentence around a short answer has about 40 letters; a longer one is a search, not an answer.
 _ROOM = 40
@@ -38,20 +37,9 @@ def normalise(text: str) -> str:
     return " ".join(text.translate(_KORQUAD_MARKS).lower().translate(_PUNCTUATION).split())
 
 
-def exact_match(answer: str, accepted: Sequence[str]) -> float:
-    """1 if the answer equals an accepted string after KorQuAD normalisation, else 0."""
-    return float(normalise(answer) in {normalise(gold) for gold in accepted})
-
-
 def character_f1(answer: str, accepted: Sequence[str]) -> float:
     """KorQuAD's F1 over characters without spaces, as multisets; the best over the accepted strings, 0 without any."""
     return max((_character_f1(answer, gold) for gold in accepted), default=0.0)
-
-
-def josa_exact_match(answer: str, accepted: Sequence[str]) -> float:
-    """1 if the answer, less one particle or ending and its spaces, equals an accepted string (`서울은`, `서울`)."""
-    candidates = stems(_comparable(answer).replace(" ", ""))
-    return float(any(_comparable(gold).replace(" ", "") in candidates for gold in accepted if gold.strip()))
 
 
 def contains(text: str, accepted: str) -> bool:

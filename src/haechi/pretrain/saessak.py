@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,7 +21,6 @@ from torch import Tensor
 from haechi.engine.forward import score_trees
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.pretrain.asking import Asked
 from haechi.pretrain.worlds import World, generate
 from haechi.prompt.template import Template, template
 from haechi.prompt.tokens import Codec
@@ -167,40 +166,26 @@ def _copying(attention: Any, source: int, target: int, count: int, rows: int) ->
 
 
 def world_tree(world: World, codec: Codec, words: Template) -> Tree:
-    """A world as one tree: the passages are the prompt, each question with its answer a branch, answers learned."""
-    return _tree(codec, words, world, [(asked, "") for asked in world.asked])
+    """A world as one tree: the passages are the prompt; question, reply, its end and a verdict on it are a branch.
 
-
-def judged_tree(world: World, codec: Codec, words: Template, *, answers: bool) -> Tree:
-    """`world_tree` with a verdict after each answer's end, and wrong replies, of which only the verdict is learned.
-
-    The state at an answer's end, where a reward model reads, then knows whether the passages bear the answer out.
-    Without `answers` nothing but verdicts is learned.
+    Questions are not learned, and of wrong replies only the verdict is: the state at an answer's end, where a reward
+    model reads, then knows whether the passages bear the answer out.
     """
     judged = [(asked, RIGHT) for asked in world.asked] + [(reply, WRONG) for reply in world.mistaken]
-    tree = _tree(codec, words, world, judged)
-    verdicts_only = [len(answer) - 1 for answer in tree.answers]
-    kept = tree.skip[: len(world.asked)] if answers else ()
-    return replace(tree, skip=[*kept, *verdicts_only[len(kept) :]])
-
-
-def _tree(codec: Codec, words: Template, world: World, replies: Sequence[tuple[Asked, str]]) -> Tree:
-    """Branches of question, reply, end and verdict; questions are not learned."""
     context, *pieces = codec.encode_all(
         [
             words.context(world.passages),
-            *(words.ask(asked.question) for asked, _ in replies),
-            *(words.reply(asked.answer or words.abstention, asked.passage) for asked, _ in replies),
-            *(verdict for _, verdict in replies),
+            *(words.ask(asked.question) for asked, _ in judged),
+            *(words.reply(asked.answer or words.abstention, asked.passage) for asked, _ in judged),
+            *(verdict for _, verdict in judged),
         ]
     )
-    count = len(replies)
+    count = len(judged)
     branches = list(zip(pieces[:count], pieces[count : 2 * count], pieces[2 * count :], strict=True))
-    return Tree(
-        prompt=codec.bos + context,
-        answers=[question + reply + [codec.eos] + verdict for question, reply, verdict in branches],
-        skip=[len(question) for question, _, _ in branches],
-    )
+    answers = [question + reply + [codec.eos] + verdict for question, reply, verdict in branches]
+    questions = [len(question) for question, _, _ in branches[: len(world.asked)]]
+    wrong = [len(answer) - 1 for answer in answers[len(world.asked) :]]
+    return Tree(prompt=codec.bos + context, answers=answers, skip=questions + wrong)
 
 
 class Pretraining:
@@ -277,7 +262,7 @@ class Pretraining:
                 trees.append(self._copying(rng))
             else:
                 world = generate(rng, passages=rng.randint(*phase.passages))
-                trees.append(judged_tree(world, self.base.codec, self.words, answers=True))
+                trees.append(world_tree(world, self.base.codec, self.words))
             tokens += trees[-1].num_tokens
         return trees
 
@@ -319,34 +304,32 @@ def validate(
     for name, unseen in (("seen", False), ("unseen", True)):
         rng = random.Random(f"{VALIDATION}-{seed}-{name}")
         made = [generate(rng, passages=passages, unseen_templates=unseen) for _ in range(worlds)]
-        trees = [world_tree(world, base.codec, words) for world in made]
-        right = _all_likeliest(base, trees, dtype)
-        answerable = [asked.answer is not None for world in made for asked in world.asked]
-        for label, wanted in (("exact", True), ("abstains", False)):
-            hits = [hit for hit, has in zip(right, answerable, strict=True) if has is wanted]
-            numbers[f"validation/{name}_{label}"] = sum(hits) / max(len(hits), 1)
-        verdicts = _all_likeliest(base, [judged_tree(w, base.codec, words, answers=False) for w in made], dtype)
-        numbers[f"validation/{name}_judges"] = sum(verdicts) / len(verdicts)
+        hits = iter(_likeliest(base, [world_tree(world, base.codec, words) for world in made], dtype))
+        exact: list[bool] = []
+        abstains: list[bool] = []
+        judges: list[bool] = []
+        for world in made:
+            for asked in world.asked:
+                *answer, verdict = next(hits)
+                (abstains if asked.answer is None else exact).append(all(answer))
+                judges.append(verdict)
+            judges.extend(verdict for _ in world.mistaken for verdict in next(hits))
+        for label, right in (("exact", exact), ("abstains", abstains), ("judges", judges)):
+            numbers[f"validation/{name}_{label}"] = sum(right) / max(len(right), 1)
     return numbers
 
 
-def _all_likeliest(base: SharedBase, trees: Sequence[Tree], dtype: torch.dtype) -> list[bool]:
-    """For each answer, whether greedy decoding would give exactly it."""
-    right: list[bool] = []
+def _likeliest(base: SharedBase, trees: Sequence[Tree], dtype: torch.dtype) -> list[list[bool]]:
+    """For each answer, which of its learned tokens greedy decoding would choose after the reference before them."""
+    chosen: list[list[bool]] = []
     for start in range(0, len(trees), 8):
+        some = trees[start : start + 8]
         with torch.autocast(base.device.type, dtype=dtype, enabled=dtype is not torch.float32):
-            scored = score_trees(base, None, trees[start : start + 8], logps=False)
-            likeliest_N = torch.nn.functional.linear(scored.states_ND, *base.output_weight()).argmax(-1)
-        targets_N = torch.tensor(
-            [
-                token
-                for tree in trees[start : start + 8]
-                for i, a in enumerate(tree.answers)
-                for token in a[tree.skipped(i) :]
-            ]
+            scored = score_trees(base, None, some, logps=False)
+            likeliest = iter(torch.nn.functional.linear(scored.states_ND, *base.output_weight()).argmax(-1).tolist())
+        chosen.extend(
+            [token == next(likeliest) for token in answer[tree.skipped(i) :]]
+            for tree in some
+            for i, answer in enumerate(tree.answers)
         )
-        missed_A = torch.zeros(scored.num_answers).index_add_(
-            0, scored.segments_N.cpu(), (likeliest_N.cpu() != targets_N).float()
-        )
-        right.extend((missed_A == 0).tolist())
-    return right
+    return chosen

@@ -6,7 +6,7 @@ import gzip
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -67,23 +67,6 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     finally:
         beside.unlink(missing_ok=True)
     return count
-
-
-def read_records(path: Path, kind: type[R]) -> list[R]:
-    """The records that `write_jsonl` wrote of `to_row`.
-
-    Raises:
-        InputError: a line is not a row of such records; the file was cut off or is another's.
-    """
-    required = {item.name for item in fields(kind) if item.default is MISSING and item.default_factory is MISSING}
-    records = []
-    for number, line in enumerate(read_bytes(path).splitlines(), start=1):
-        try:
-            records.append(from_row(kind, json.loads(line)))
-        except (ValueError, TypeError, AttributeError) as error:
-            problem = f"is not a row of type {kind.__name__} (needs {', '.join(sorted(required))}): {error}"
-            raise InputError(path, problem, "run the stage that wrote it again", line=number) from error
-    return records
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

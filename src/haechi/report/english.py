@@ -124,6 +124,7 @@ ENGLISH = {
     "metric.length": "Length",
     "metric.recall@1": "Recall@1",
     "metric.recall@k": "Recall@{k}",
+    "metric.ndcg@k": "nDCG@{k}",
     "metric.mrr": "Mean reciprocal rank",
     # The reward model.
     "reward": "Reward model",

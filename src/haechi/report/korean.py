@@ -127,6 +127,7 @@ KOREAN = {
     "metric.length": "길이",
     "metric.recall@1": "재현율@1",
     "metric.recall@k": "재현율@{k}",
+    "metric.ndcg@k": "nDCG@{k}",
     "metric.mrr": "평균 역순위 (MRR)",
     # The reward model.
     "reward": "보상 모델",

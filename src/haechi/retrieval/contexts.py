@@ -57,26 +57,14 @@ def gold_passage_ids(question: Question, library: Library) -> tuple[str, ...]:
     return _gold(question, library).ids
 
 
-def retrieved_context(question: Question, library: Library, k: int) -> Context:
-    """The first k hits in the order of the search, as serving shows them."""
-    return retrieved_contexts([question], library, k)[0]
-
-
 def retrieved_contexts(questions: Sequence[Question], library: Library, k: int) -> list[Context]:
-    """`retrieved_context` of many questions, from one search."""
+    """For each question the first k hits in the order of the search, as serving shows them."""
     contexts = []
     for question, hits in zip(questions, _search(questions, library, k), strict=True):
         passages = [hit.passage for hit in hits]
         numbers = _numbers(passages, _gold(question, library))
         contexts.append(Context(question.id, tuple(passages), numbers, retrieved=bool(numbers)))
     return contexts
-
-
-def training_context(
-    question: Question, library: Library, k: int, *, seed: int, drop_gold: float, shuffle: bool = True
-) -> Context:
-    """k passages to train on; see `training_contexts`."""
-    return training_contexts([question], library, k, seed=seed, drop_gold=drop_gold, shuffle=shuffle)[0]
 
 
 def training_contexts(

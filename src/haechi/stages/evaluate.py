@@ -19,7 +19,7 @@ from haechi.prompt.template import Template
 from haechi.records.write import write_jsonl
 from haechi.retrieval.contexts import gold_passage_ids
 from haechi.retrieval.library import Library
-from haechi.retrieval.measure import recall_at_k, reciprocal_rank
+from haechi.retrieval.measure import ndcg_at_k, recall_at_k, reciprocal_rank
 from haechi.stages.cases import Case, load_cases, prompt_of, words_of
 from haechi.stages.earned import Earned
 from haechi.stages.models import RewardModel, aligned_role, base_of, sft_role
@@ -158,6 +158,7 @@ def _retrieval(task: Task, cases: Sequence[Case]) -> list[dict[str, Any]]:
                     "topic": case.question.topic or case.question.id,
                     "recall@1": recall_at_k(ranked, gold, 1),
                     "recall@k": recall_at_k(ranked, gold, k),
+                    "ndcg@k": ndcg_at_k(ranked, gold, k),
                     "mrr": reciprocal_rank(ranked, gold),
                 }
             )

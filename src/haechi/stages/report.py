@@ -86,7 +86,7 @@ def _retrieval(task: Task, samples: int) -> dict[str, Any]:
     rows = read_rows(task.inputs["evaluate"] / "retrieval.jsonl")
     measured: dict[str, Any] = {"k": task.recipe.documents.k}
     topics = [row["topic"] for row in rows]
-    for name in ("recall@1", "recall@k", "mrr"):
+    for name in ("recall@1", "recall@k", "ndcg@k", "mrr"):
         if rows:
             measured[name] = bootstrap(
                 [row[name] for row in rows], topics, samples=samples, seed=task.recipe.seed

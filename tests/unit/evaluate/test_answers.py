@@ -1,6 +1,6 @@
 import pytest
 
-from haechi.evaluate.answers import character_f1, contains, exact_match, is_correct, josa_exact_match, normalise
+from haechi.evaluate.answers import character_f1, contains, is_correct, normalise
 from haechi.prompt.template import template
 
 KO = template("ko")
@@ -9,14 +9,6 @@ KO = template("ko")
 def test_normalisation_of_korquad() -> None:
     assert normalise("《훈민정음》은  'Hangul'(한글)이다!") == "훈민정음 은 hangul 한글 이다"
     assert normalise("3.5") == "35"
-
-
-def test_exact_match_fails_on_a_particle_and_josa_match_does_not() -> None:
-    assert exact_match("〈서울〉.", ["부산", "서울"]) == 1.0
-    assert exact_match("서울은", ["서울"]) == 0.0
-    assert josa_exact_match("서울은", ["서울"]) == 1.0
-    assert josa_exact_match("37 미터입니다.", ["37미터"]) == 1.0
-    assert josa_exact_match("오누입니다.", ["오누가", "오누리"]) == 0.0
 
 
 def test_character_f1_counts_letters_as_a_multiset() -> None:

@@ -25,7 +25,6 @@ from haechi.pretrain.saessak import (
     Phase,
     Pretraining,
     build_model,
-    judged_tree,
     random_string,
     validate,
     world_tree,
@@ -65,34 +64,23 @@ def pretraining(base: SharedBase, **changes: Any) -> Pretraining:
 
 
 def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
+    """A verdict follows the end of every reply, where a reward model reads; wrong replies teach nothing else."""
     codec = Codec(tokenizer)
+    (right,), (wrong,) = codec.encode(RIGHT), codec.encode(WRONG)
     tree = world_tree(LIGHTHOUSE, codec, WORDS)
     assert tree.prompt[0] == tokenizer.bos_token_id
     assert tokenizer.decode(list(tree.prompt[1:])) == "[1] 등대: 등대지기는 오누리이다. [1]\n"
-    for number, (asked, said) in enumerate(
-        (("질문: 누가 지키나요?\n답변:", " 오누리입니다. [1]"), ("질문: 값은?\n답변:", f" {WORDS.abstention}"))
-    ):
+    expected = [
+        ("질문: 누가 지키나요?\n답변:", " 오누리입니다. [1]", right),
+        ("질문: 값은?\n답변:", f" {WORDS.abstention}", right),
+        ("질문: 누가 지키나요?\n답변:", " 한바라입니다. [1]", wrong),
+    ]
+    assert len(tree.answers) == len(expected) and right != wrong
+    for number, (question, reply, verdict) in enumerate(expected):
         ids, skip = list(tree.answers[number]), tree.skipped(number)
-        assert tokenizer.decode(ids[:skip]) == asked
-        assert tokenizer.decode(ids[skip:-1]) == said
-        assert ids[-1] == tokenizer.eos_token_id
-
-
-@pytest.mark.parametrize("answers", [True, False])
-def test_a_judged_world_as_a_tree(tokenizer: PreTrainedTokenizerFast, answers: bool) -> None:
-    """A verdict follows the end of every reply, where a reward model reads; wrong replies teach nothing else."""
-    codec = Codec(tokenizer)
-    tree = judged_tree(LIGHTHOUSE, codec, WORDS, answers=answers)
-    plain = world_tree(LIGHTHOUSE, codec, WORDS)
-    (right,), (wrong,) = codec.encode(RIGHT), codec.encode(WRONG)
-    assert tree.prompt == plain.prompt and right != wrong
-    assert [list(answer) for answer in tree.answers[:2]] == [[*answer, right] for answer in plain.answers]
-    assert tree.answers[2][-2:] == [codec.eos, wrong]
-    assert tokenizer.decode(list(tree.answers[2][:-2])) == "질문: 누가 지키나요?\n답변: 한바라입니다. [1]"
-    learned = [list(answer)[tree.skipped(i) :] for i, answer in enumerate(tree.answers)]
-    assert learned[2] == [wrong]
-    whole = [[*list(answer)[plain.skipped(i) :], right] for i, answer in enumerate(plain.answers)]
-    assert learned[:2] == (whole if answers else [[right], [right]])
+        assert tokenizer.decode(ids[:-2]) == question + reply
+        assert ids[-2:] == [codec.eos, verdict]
+        assert skip == (len(codec.encode(question)) if verdict == right else len(ids) - 1)
     packed = pack([tree])
     asks_for_verdict = packed.targets_N[-1] == wrong
     assert asks_for_verdict and packed.tokens_BT.flatten()[packed.source_N[-1]] == codec.eos
@@ -194,7 +182,7 @@ def test_validation_is_what_greedy_decoding_would_say(
     """A model that knows the worlds by heart is right everywhere; the same model is right nowhere else."""
     base = fresh(tokenizer)
     worlds = [generate(random.Random(0), passages=1, questions=2, unanswerable=share) for share in (0.0, 1.0)]
-    trees = [judged_tree(world, base.codec, WORDS, answers=True) for world in worlds]
+    trees = [world_tree(world, base.codec, WORDS) for world in worlds]
     known = iter(worlds * 2)
     monkeypatch.setattr("haechi.pretrain.saessak.generate", lambda *_, **__: next(known))
     before = validate(base, WORDS, 2, seed=0)

@@ -96,6 +96,7 @@ def results(name: str = "데모: 구름섬 문서") -> dict[str, Any]:
         "retrieval": {
             "recall@1": number(0.71, 0.08),
             "recall@k": number(0.94, 0.04),
+            "ndcg@k": number(0.83, 0.05),
             "mrr": number(0.80, 0.06),
             "k": 4,
         },

@@ -7,13 +7,7 @@ from pathlib import Path
 import pytest
 
 from haechi.records.types import Document, Question
-from haechi.retrieval.contexts import (
-    gold_passage_ids,
-    retrieved_context,
-    retrieved_contexts,
-    training_context,
-    training_contexts,
-)
+from haechi.retrieval.contexts import Context, gold_passage_ids, retrieved_contexts, training_contexts
 from haechi.retrieval.library import Library
 
 KEEPER = Question(
@@ -24,6 +18,18 @@ KEEPER = Question(
     gold_documents=("light3",),
     evidence="등대 3번의 등대지기는 바람3이다.",
 )
+
+
+def retrieved_context(question: Question, library: Library, k: int) -> Context:
+    (context,) = retrieved_contexts([question], library, k)
+    return context
+
+
+def training_context(
+    question: Question, library: Library, k: int, *, seed: int, drop_gold: float, shuffle: bool = True
+) -> Context:
+    (context,) = training_contexts([question], library, k, seed=seed, drop_gold=drop_gold, shuffle=shuffle)
+    return context
 
 
 @pytest.fixture(scope="module")
