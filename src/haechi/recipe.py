@@ -528,7 +528,7 @@ class Recipe(Section):
     report: Report = Report()
     """The report."""
     pretrain: PretrainSettings | None = None
-    """How a base is made from nothing; only `haechi pretrain` reads it."""
+    """How a base is made; only `haechi pretrain` reads it."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,4 +1,4 @@
-"""Makes a small base from nothing: tokenizer, curriculum, a plain Transformers folder. See recipes/saessak.yaml."""
+"""Makes a small base: tokenizer, curriculum, a plain Transformers folder. See recipes/saessak.yaml."""
 
 from __future__ import annotations
 
