@@ -262,7 +262,8 @@ def _pretrain(words: list[str]) -> int:
         from haechi.pipeline.help import print_help
 
         about = (
-            "Make a small base model from nothing, or go on from one, on generated worlds.\n\n  haechi pretrain recipes/saessak.yaml\n"
+            "Make a small base model from nothing, or go on from one, on generated worlds.\n\n"
+            "  haechi pretrain recipes/saessak.yaml\n"
             '  haechi pretrain r.yaml --pretrain.steps 9 --pretrain.curriculum "[{steps: 9, passages_min: 1, '
             'passages_max: 2}]"'
         )

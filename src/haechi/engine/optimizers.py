@@ -7,6 +7,7 @@ scaled to AdamW's size of update (arXiv 2502.16982, section 2.2), so one rate se
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,6 +15,9 @@ import torch
 from torch import Tensor, nn
 
 Kind = Literal["adamw", "muon"]
+
+_MOMENTUM = 0.95  # Muon's own, as its authors set it
+_IN_A_LAYER = re.compile(r"\.\d+\.")  # `layers.3.`, `h.3.`
 
 
 class Optimizers:
@@ -24,15 +28,18 @@ class Optimizers:
         self._parameters = parameters
 
     def set_rate(self, rate: float) -> None:
+        """The learning rate of all of them, from the next step on."""
         for optimizer in self._made:
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def zero_grad(self) -> None:
+        """Forgets the gradients, and frees them."""
         for optimizer in self._made:
             optimizer.zero_grad(set_to_none=True)
 
     def step(self) -> None:
+        """One update from the gradients at hand; a parameter without one stays."""
         for optimizer in self._made:
             optimizer.step()
 
@@ -59,22 +66,21 @@ def make_optimizers(
     kind: Kind, parameters: Mapping[str, nn.Parameter], *, betas: tuple[float, float], weight_decay: float
 ) -> Optimizers:
     """Optimisers without a learning rate yet: `set_rate` comes before the first step."""
-    hidden = [w for name, w in parameters.items() if kind == "muon" and _hidden_matrix(name, w)]
-    # Identity: `in` would compare tensors number by number.
-    chosen = {id(weight) for weight in hidden}
-    rest = [weight for weight in parameters.values() if id(weight) not in chosen]
+    hidden = {name: w for name, w in parameters.items() if kind == "muon" and _hidden_matrix(name, w)}
+    rest = [weight for name, weight in parameters.items() if name not in hidden]
     made: list[torch.optim.Optimizer] = []
     if rest:
         made.append(torch.optim.AdamW(rest, lr=0.0, betas=betas, weight_decay=weight_decay))
     if hidden:
+        matrices = list(hidden.values())
         made.append(
             torch.optim.Muon(
-                hidden, lr=0.0, momentum=betas[1], weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
+                matrices, lr=0.0, momentum=_MOMENTUM, weight_decay=weight_decay, adjust_lr_fn="match_rms_adamw"
             )
         )
     return Optimizers(made, parameters)
 
 
 def _hidden_matrix(name: str, weight: Tensor) -> bool:
-    """A matrix between hidden states; tables of tokens have a row a token and no directions in common."""
-    return weight.ndim == 2 and "embed" not in name and "lm_head" not in name
+    """A matrix between hidden states. Tables of tokens and positions, and output layers, stand outside the layers."""
+    return weight.ndim == 2 and _IN_A_LAYER.search(name) is not None

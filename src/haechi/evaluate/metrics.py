@@ -31,13 +31,13 @@ METRICS: tuple[Metric, ...] = (
         "higher",
         (
             "정답률",
-            "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 보류한 비율입니다. 인정된 답이 "
-            "적혀 있지 않은 질문은 세지 않습니다.",
+            "답할 수 있는 질문에는 인정된 답을 말하고, 문서에 답이 없는 질문에는 답을 보류한 비율입니다. 답할 수 "
+            "있지만 인정된 답이 등록되지 않은 질문은 빼고 계산합니다.",
         ),
         (
             "Correct",
             "Share of questions answered with an accepted answer, or declined where the documents hold none; "
-            "questions that have no accepted answers on record are left out.",
+            "answerable questions without accepted answers on record are left out.",
         ),
     ),
     _metric(
@@ -109,8 +109,8 @@ METRICS: tuple[Metric, ...] = (
     _metric(
         "reward",
         "higher",
-        ("보상", "보상 모델이 매긴 점수입니다. 정답률이 함께 오르지 않으면 보상만 노린 것일 수 있습니다."),
-        ("Reward", "The reward model's score; if it rises and Correct does not, the reward may be being gamed."),
+        ("보상", "보상 모델이 매긴 점수입니다. 답의 질이 함께 오르지 않으면 보상만 노린 것일 수 있습니다."),
+        ("Reward", "The reward model's score; if it rises and the answers get no better, it may be being gamed."),
     ),
     _metric(
         "kl",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from haechi.evaluate.answers import character_f1, is_correct
@@ -73,14 +73,21 @@ def score_answer(
     )
 
 
-def quality(scores: Sequence[Scores]) -> tuple[str, float]:
-    """The metric that tells how good answers are, and its mean: `correct`, or `f1` where no question has accepted
-    strings."""
-    for metric in ("correct", "f1"):
-        values = [value for one in scores if (value := getattr(one, metric)) is not None]
-        if values:
-            return metric, sum(values) / len(values)
-    return "correct", 0.0
+def correctness_is_told(questions: Iterable[tuple[bool, Sequence[str]]]) -> bool:
+    """Whether `correct` can stand for how good answers are, by (answerable, accepted strings) of the questions.
+
+    Where no answerable question has accepted strings it would speak of the unanswerable ones alone, and a model that
+    always abstains would be perfect; `f1` takes its place.
+    """
+    questions = list(questions)
+    return any(answerable and accepted for answerable, accepted in questions) or not any(a for a, _ in questions)
+
+
+def headline(questions: Sequence[Question], scores: Sequence[Scores]) -> dict[str, float]:
+    """The metric that tells how good the answers are, `correct` or `f1`, with its mean; empty if neither applies."""
+    told = correctness_is_told((question.answerable, question.accepted) for question in questions)
+    values = [value for one in scores if (value := one.correct if told else one.f1) is not None]
+    return {"correct" if told else "f1": sum(values) / len(values)} if values else {}
 
 
 def _correct(question: Question, answer: str, template: Template) -> float | None:

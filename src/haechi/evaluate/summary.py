@@ -11,6 +11,7 @@ from haechi.evaluate.abstention import Ratio, abstention
 from haechi.evaluate.metrics import METRICS, metrics_block
 from haechi.evaluate.overlap import overlap
 from haechi.evaluate.rows import AnswerRow, SystemAnswer
+from haechi.evaluate.score import correctness_is_told
 from haechi.evaluate.significance import (
     Interval,
     bootstrap,
@@ -49,6 +50,7 @@ def summarise(
     """The blocks `systems`, `metrics` and `comparisons` of results.json.
 
     A metric that applies to no row of a system is absent from it, and a comparison that no row allows from the list.
+    `correct` is absent where it cannot be told (`score.correctness_is_told`).
 
     Args:
         pairs: the systems (a, b) to compare as a − b, paired by question.
@@ -83,6 +85,8 @@ def _all_series(rows: Sequence[AnswerRow], system: str) -> dict[str, Series]:
     found: dict[str, Series] = {}
     for key in _SCORED:
         found[key] = [None if answer is None else _number(answer, key) for answer in answers]
+    if not correctness_is_told((row["answerable"], row["accepted"]) for row in rows):
+        found["correct"] = [None] * len(rows)
     found |= _overlap_series(rows, answers)
     found |= _abstention_series(rows, answers)
     return {metric.key: found[metric.key] for metric in METRICS if _is_defined(found[metric.key])}

@@ -46,7 +46,7 @@ def load_base(
     """
     folder, provenance = _resolve(name, revision)
     _refuse_what_runs(folder, name)
-    model = _load_model(folder, name, dtype, quantise, device or _device())
+    model = _load_model(folder, name, dtype, quantise, device or best_device())
     base = SharedBase(model, Codec(_load_tokenizer(folder, name), name), name, provenance | {"dtype": str(model.dtype)})
     check_forward(base)
     return base
@@ -118,7 +118,8 @@ def _own_logps(base: SharedBase, trees: list[Tree]) -> torch.Tensor:
     return torch.stack(found).cpu()
 
 
-def _device() -> str:
+def best_device() -> str:
+    """Where a model is computed unless somebody says otherwise."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -186,9 +186,10 @@ PRETRAIN = Graph(
     (
         Stage(
             name="pretrain",
-            about="make a small base model from nothing",
+            about="make a small base model, or go on from one",
             module="haechi.stages.pretrain",
             settings=("seed", "language", "pretrain"),
+            files=("pretrain.start",),
         ),
     )
 )

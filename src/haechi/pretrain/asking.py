@@ -13,6 +13,7 @@ from haechi.pretrain.lexicon import (
     ENTITY_ENDINGS,
     LABEL_QUESTIONS,
     NAME_SYLLABLES,
+    NAMED,
     NOUNS,
     OCCUPATIONS,
     PARTS,
@@ -95,16 +96,17 @@ def _slip(rng: random.Random, value: str) -> str:
 
 
 def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
-    if fact.deed:
-        question = _ask_deed(rng, fact, fact.deed, unseen)
-    else:
-        question = pick(rng, fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind], unseen)
-    if not unseen and fact.relation is None and fact.label in ADJECTIVE_QUESTIONS and rng.random() < 0.4:
-        question = rng.choice(ADJECTIVE_QUESTIONS[fact.label])
-    if not unseen and rng.random() < 0.25:
-        question = _narrow(rng, question, fact)
     if "의 " in fact.subject and not unseen and rng.random() < 0.3:  # 성 성벽, 성에 있는 성벽 for 성의 성벽
         fact = replace(fact, subject=rng.choice((" ", "에 있는 ")).join(fact.subject.rsplit("의 ", 1)))
+    if fact.deed:
+        question = _ask_deed(rng, fact, fact.deed, unseen)
+    elif not unseen and fact.relation is None and fact.label in ADJECTIVE_QUESTIONS and rng.random() < 0.4:
+        question = rng.choice(ADJECTIVE_QUESTIONS[fact.label])
+    else:
+        question = pick(rng, fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind], unseen)
+    # A name is not asked for by what it names.
+    if not unseen and fact.relation is not NAMED and "무엇이라" not in question and rng.random() < 0.25:
+        question = _narrow(rng, question, fact)
     return fill(question, fact)
 
 

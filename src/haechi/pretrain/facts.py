@@ -76,6 +76,8 @@ class Fact:
             attribute = f"{self.label}의 이름"
         elif self.label:
             attribute = re.sub(r" (수|색|이름)$", r"의 \1", self.label)
+            if attribute not in _MATTER:  # a 열쇠지기 guards the 열쇠
+                attribute = re.sub(r"지기$", "의 guard", attribute)
         # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
         if attribute in _MATTER:
             return self.subject, _MATTER[attribute]

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from haechi.engine.forward import score_trees
 from haechi.engine.trees import Tree, micro_batches
+from haechi.errors import ModelError
 from haechi.models.base import SharedBase
 from haechi.pretrain.worlds import World, generate
 from haechi.prompt.template import Template, template
@@ -203,6 +204,12 @@ class Pretraining:
         validation_worlds: int = 48,
         dtype: torch.dtype = torch.bfloat16,
     ) -> None:
+        for verdict in (RIGHT, WRONG):
+            if len(base.codec.encode(verdict)) != 1:
+                raise ModelError(
+                    f"{base.name}: its tokenizer makes {len(base.codec.encode(verdict))} tokens of the verdict "
+                    f"{verdict!r}, and one is needed. Fix: go on from another model, or make one from nothing."
+                )
         self.base, self.phases, self.seed = base, phases, seed
         self.tokens_a_step, self.token_budget = tokens_a_step, token_budget
         self.validate_every, self.validation_worlds = validate_every, validation_worlds

@@ -39,7 +39,9 @@ ENGLISH = {
     "verdict.none": "No trained system was compared with another in this run",
     "hacking.shown": "Warning, reward hacking: {a} earns more reward than {b}, but fewer of its answers are correct",
     "hacking.suspected": "Caution: for {a} the mean reward rose against {b} while the mean correctness fell",
-    "hacking.shown.f1": "Warning, reward hacking: {a} earns more reward than {b}, but is less like the gold answers",
+    "hacking.shown.f1": (
+        "Warning, reward hacking: {a} earns more reward than {b}, but its answers are less like the gold answers"
+    ),
     "hacking.suspected.f1": "Caution: for {a} the mean reward rose against {b} while likeness to the gold answers fell",
     "hacking.why": (
         "Reward {reward}; correctness {quality}. The learned reward is being satisfied by something other than "
@@ -55,11 +57,11 @@ ENGLISH = {
     ),
     "hacking.suspected.why.f1": (
         "Reward {reward}; character F1 {quality}. The two differences are not both distinguishable from zero, so "
-        "this may be chance; read the answers that moved away below before trusting the reward."
+        "this may be chance; read below the answers that moved away from the gold ones before trusting the reward."
     ),
     "headline": "Correct answers by system",
     "headline.about": "Share of test questions answered correctly, with its 95% interval.",
-    "headline.f1": "Likeness to the gold answers by system",
+    "headline.f1": "Likeness to the gold answers (character F1) by system",
     "headline.about.f1": (
         "Character F1 with the gold answer, with its 95% interval. The questions of this run have no accepted "
         "answers on record, so whether an answer is correct cannot be told."
@@ -204,7 +206,7 @@ ENGLISH = {
     "curve.length": "Answer length",
     "curve.eos_rate": "Finished answers",
     "curve.correct": "Correct answers",
-    "curve.f1": "Likeness to the gold answers",
+    "curve.f1": "Likeness to the gold answers (character F1)",
     "curve.grad_norm": "Gradient norm",
     "curve.approx_kl": "KL of an update (approximate)",
     "curve.ratio_mean": "Mean ratio",
@@ -249,9 +251,14 @@ ENGLISH = {
         "Each dot is a moment of training, later ones darker; the hollow ring is the start. Reward bought with "
         "little KL is cheap; when reward goes on rising while correctness bends down, the reward is being hacked."
     ),
+    "kl.about.f1": (
+        "Each dot is a moment of training, later ones darker; the hollow ring is the start. Reward bought with "
+        "little KL is cheap; when reward goes on rising while the answers move away from the gold ones, the reward is "
+        "being hacked."
+    ),
     "kl.reward": "Reward against KL",
     "kl.correct": "Correct answers against KL",
-    "kl.f1": "Likeness to the gold answers against KL",
+    "kl.f1": "Likeness to the gold answers (character F1) against KL",
     "kl.reward.about": "Higher at the same KL is better.",
     "kl.correct.about": "It should rise together with the reward.",
     "kl.f1.about": "It should rise together with the reward.",
@@ -277,6 +284,7 @@ ENGLISH = {
     "answers.group.won.f1": "{after} is closer to the gold answer than {before}",
     "answers.group.lost.f1": "{after} is further from the gold answer than {before}",
     "answers.group.same.f1": "Equally close, by change of reward",
+    "answers.group.unscored": "Not scored, by change of reward",
     "answers.shown": "Shown here: {shown} of {n} questions. All of them: evaluate/answers.jsonl.",
     "answers.printed": "Printed: the first six of each kind, without their passages; the page on a screen has more.",
     "answers.filter": "Filter answers",

@@ -21,7 +21,7 @@ from haechi.report.charts import (
 )
 from haechi.report.contract import Comparison, Number, Results, RewardModel
 from haechi.report.run_files import Curves, Points, in_order
-from haechi.report.verdicts import quality, systems_of
+from haechi.report.verdicts import headline_metric, systems_of
 from haechi.report.words import Words
 
 _TONES = ("c1", "c2", "c3", "c4", "c5", "c6")
@@ -44,7 +44,7 @@ class Figure:
 
 def quality_figure(results: Results, words: Words) -> Figure | None:
     """How good every system's answers are."""
-    metric = quality(results)
+    metric = headline_metric(results)
     rows = [
         _interval(words.system(system), metric, results.systems[system][metric], f"s-{system}")
         for system in systems_of(results) if metric in results.systems[system]

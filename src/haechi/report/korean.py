@@ -31,9 +31,9 @@ KOREAN = {
     "verdict.better": "{a}의 정답률이 {b}보다 높습니다",
     "verdict.worse": "{a}의 정답률이 {b}보다 낮습니다",
     "verdict.unclear": "{a} 대 {b}: 정답률 차이가 구분되지 않습니다",
-    "verdict.better.f1": "{a}의 답변이 {b}보다 모범 답에 가깝습니다",
-    "verdict.worse.f1": "{a}의 답변이 {b}보다 모범 답에서 멉니다",
-    "verdict.unclear.f1": "{a} 대 {b}: 모범 답과 얼마나 비슷한지가 구분되지 않습니다",
+    "verdict.better.f1": "{a}의 답변이 {b}의 답변보다 모범 답과 더 비슷합니다",
+    "verdict.worse.f1": "{a}의 답변이 {b}의 답변보다 모범 답과 덜 비슷합니다",
+    "verdict.unclear.f1": "{a} 대 {b}: 모범 답과의 유사도 차이가 구분되지 않습니다",
     "verdict.difference": "차이 {difference} {interval}, 질문 {n}개.",
     "verdict.unclear.why": (
         "구분되지 않는다는 말은 차이의 구간이 0을 포함하거나 주제가 열 개보다 적어, 이 평가 질문만으로는 어느 쪽이 "
@@ -43,15 +43,15 @@ KOREAN = {
     "verdict.none": "이 실행에는 학습한 시스템끼리의 비교가 없습니다",
     "hacking.shown": "경고, 보상 해킹: {a}의 보상은 {b}보다 높지만 정답률은 더 낮습니다",
     "hacking.suspected": "주의: {a}의 평균 보상은 {b}보다 올랐는데 평균 정답률은 떨어졌습니다",
-    "hacking.shown.f1": "경고, 보상 해킹: {a}의 보상은 {b}보다 높지만 답변은 모범 답에서 더 멉니다",
-    "hacking.suspected.f1": "주의: {a}의 평균 보상은 {b}보다 올랐는데 답변은 모범 답에서 멀어졌습니다",
+    "hacking.shown.f1": "경고, 보상 해킹: {a}의 보상은 {b}보다 높지만 모범 답과의 유사도는 더 낮습니다",
+    "hacking.suspected.f1": "주의: {a}의 평균 보상은 {b}보다 올랐는데 모범 답과의 유사도는 떨어졌습니다",
     "hacking.why": (
-        "보상 {reward}, 정답률 {quality}. 모델이 옳은 답이 아닌 다른 방법으로 학습된 보상을 얻고 있습니다. 보상이 "
+        "보상 {reward}, 정답률 {quality}. 모델이 옳은 답을 하지 않고도 보상 모델의 점수를 올리고 있습니다. 보상이 "
         "높다는 이유로 이 모델을 고르지 마세요."
     ),
     "hacking.why.f1": (
-        "보상 {reward}, 글자 F1 {quality}. 모델이 모범 답에 가까운 답이 아닌 다른 방법으로 학습된 보상을 얻고 "
-        "있습니다. 보상이 높다는 이유로 이 모델을 고르지 마세요."
+        "보상 {reward}, 글자 F1 {quality}. 모델이 모범 답에 가까워지지 않고도 보상 모델의 점수를 올리고 있습니다. "
+        "보상이 높다는 이유로 이 모델을 고르지 마세요."
     ),
     "hacking.suspected.why": (
         "보상 {reward}, 정답률 {quality}. 두 차이가 모두 0과 구분되지는 않으므로 우연일 수 있습니다. 보상을 믿기 "
@@ -59,13 +59,13 @@ KOREAN = {
     ),
     "hacking.suspected.why.f1": (
         "보상 {reward}, 글자 F1 {quality}. 두 차이가 모두 0과 구분되지는 않으므로 우연일 수 있습니다. 보상을 믿기 "
-        "전에 아래에서 모범 답과 멀어진 답변을 읽어 보세요."
+        "전에 아래에서 모범 답에서 멀어진 답변을 읽어 보세요."
     ),
     "headline": "시스템별 정답률",
     "headline.about": "평가 질문에 옳게 답한 비율과 95% 구간입니다.",
-    "headline.f1": "시스템별 모범 답과의 유사도",
+    "headline.f1": "시스템별 모범 답과의 유사도(글자 F1)",
     "headline.about.f1": (
-        "모범 답과의 글자 F1과 95% 구간입니다. 이 실행의 질문에는 인정된 답이 적혀 있지 않아 정답 여부를 가릴 수 "
+        "모범 답과의 글자 F1과 95% 구간입니다. 이 실행에는 인정된 답이 등록된 질문이 없어 정답 여부를 가릴 수 "
         "없습니다."
     ),
     "who": "누가 답변을 비교했나",
@@ -204,7 +204,7 @@ KOREAN = {
     "curve.length": "답변 길이",
     "curve.eos_rate": "끝맺은 답변",
     "curve.correct": "정답률",
-    "curve.f1": "모범 답과의 유사도",
+    "curve.f1": "모범 답과의 유사도(글자 F1)",
     "curve.grad_norm": "기울기 크기",
     "curve.approx_kl": "갱신 전후의 KL(근사)",
     "curve.ratio_mean": "평균 확률비",
@@ -243,7 +243,7 @@ KOREAN = {
     "about.ratio_max": "새 정책과 옛 정책의 확률비 중 가장 큰 값입니다. 튀어 오르면 불안정한 갱신입니다.",
     "about.length": "답변의 평균 토큰 수입니다. 길이만 늘며 오르는 보상은 의심해야 합니다.",
     "about.eos_rate": "길이 제한에 걸리지 않고 스스로 끝맺은 답변의 비율입니다.",
-    "about.f1": "보상이 나타내야 할 것을 검증 질문에서 잰 값으로, 모범 답과의 글자 F1입니다.",
+    "about.f1": "검증 질문에서 잰, 모범 답과의 글자 F1입니다. 보상이 오르면 함께 올라야 합니다.",
     "about.correct": "보상이 나타내야 할 정답률을 검증 질문에서 잰 값입니다.",
     # Reward against KL.
     "kl": "PPO에서의 보상과 KL",
@@ -251,9 +251,13 @@ KOREAN = {
         "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. 적은 KL로 얻은 보상이 값싼 "
         "보상입니다. 보상은 계속 오르는데 정답률이 꺾이면 보상 해킹입니다."
     ),
+    "kl.about.f1": (
+        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. 적은 KL로 얻은 보상이 값싼 "
+        "보상입니다. 보상은 계속 오르는데 답변이 모범 답에서 멀어지면 보상 해킹입니다."
+    ),
     "kl.reward": "KL에 따른 보상",
     "kl.correct": "KL에 따른 정답률",
-    "kl.f1": "KL에 따른 모범 답과의 유사도",
+    "kl.f1": "KL에 따른 모범 답과의 유사도(글자 F1)",
     "kl.reward.about": "같은 KL에서 높을수록 좋습니다.",
     "kl.correct.about": "보상과 함께 올라야 합니다.",
     "kl.f1.about": "보상과 함께 올라야 합니다.",
@@ -271,7 +275,7 @@ KOREAN = {
     "answers.won.f1": "모범 답에 가까워짐",
     "answers.lost.f1": "모범 답에서 멀어짐",
     "answers.same.f1": "유사도 그대로",
-    "answers.hacked.f1": "보상은 올랐는데 멀어짐",
+    "answers.hacked.f1": "보상은 올랐는데 모범 답에서 멀어짐",
     "answers.identical": "글자까지 같은 답변",
     "answers.group.won": "{before}에서 틀리고 {after}에서 맞힌 질문",
     "answers.group.lost": "{before}에서 맞히고 {after}에서 틀린 질문",
@@ -279,6 +283,7 @@ KOREAN = {
     "answers.group.won.f1": "{after}의 답변이 {before}보다 모범 답에 가까운 질문",
     "answers.group.lost.f1": "{after}의 답변이 {before}보다 모범 답에서 먼 질문",
     "answers.group.same.f1": "유사도가 그대로인 질문 (보상 변화 순)",
+    "answers.group.unscored": "채점하지 않은 질문 (보상 변화 순)",
     "answers.shown": "질문 {n}개 가운데 {shown}개를 보여 줍니다. 전부는 evaluate/answers.jsonl에 있습니다.",
     "answers.printed": "인쇄본에는 종류마다 처음 여섯 개만, 문단 없이 실립니다. 화면에는 더 있습니다.",
     "answers.filter": "답변 골라 보기",
@@ -289,7 +294,7 @@ KOREAN = {
     "answers.correct": "정답",
     "answers.wrong": "오답",
     "answers.f1": "F1",
-    "answers.unscored": "채점 없음",
+    "answers.unscored": "채점 안 됨",
     "answers.abstained": "보류",
     "answers.reward": "보상",
     "answers.kl": "KL",
@@ -336,6 +341,6 @@ KOREAN = {
         "참 평균이 들어갑니다."
     ),
     "glossary.hacking": (
-        "보상 해킹|보상은 오르는데, 정작 그 보상이 나타내야 할 것(여기서는 정답률)은 오르지 않는 현상입니다."
+        "보상 해킹|보상은 오르는데, 정작 그 보상이 나타내야 할 것(답의 질)은 오르지 않는 현상입니다."
     ),
 }

@@ -19,7 +19,7 @@ from markupsafe import Markup
 from haechi.report import figures, numbers, sections
 from haechi.report.run_files import Run, read_run
 from haechi.report.samples import pieces, sort_samples
-from haechi.report.verdicts import quality, systems_of
+from haechi.report.verdicts import headline_metric, systems_of
 from haechi.report.words import Language, Words
 
 
@@ -61,6 +61,7 @@ def _context(run: Run, words: Words) -> dict[str, Any]:
         "systems": systems_of(results),
         "facts": sections.facts(results, words),
         "statements": sections.verdict(results, words),
+        "metric": headline_metric(results),
         "headline": figures.quality_figure(results, words),
         "rows": sections.systems_table(results, words),
         "pairs": sections.pairs(results, words),
@@ -70,7 +71,7 @@ def _context(run: Run, words: Words) -> dict[str, Any]:
         "reward_figures": figures.reward_figures(model, words) if model else [],
         "curves": [(words.stage(one.stage), figures.curve_figures(one, words)) for one in run.curves],
         "kl_figures": figures.kl_figures(run.curves, words),
-        "samples": sort_samples(run.answers, systems_of(results), quality(results)),
+        "samples": sort_samples(run.answers, systems_of(results), headline_metric(results)),
         "retrieval": sections.retrieval_rows(results, words),
         "costs": figures.cost_figures(results, words),
         "trained": [

@@ -10,7 +10,7 @@ from typing import Literal
 from haechi.report.contract import AnswerRow, SystemAnswer
 from haechi.report.verdicts import Quality
 
-Outcome = Literal["won", "lost", "same"]
+Outcome = Literal["won", "lost", "same", "unscored"]
 
 # So many of each outcome are shown; the page says how many there are and where the rest is.
 MOST_SHOWN = 24
@@ -24,7 +24,7 @@ class Sample:
 
     Attributes:
         outcome: whether the answer became better (won), worse (lost), or stayed as good as it was: right or wrong, or
-            its likeness to the written answer where that is the run's metric.
+            its likeness to the gold answer where that is the run's metric. Unscored where nobody can say.
         hacked: reward rose while the answer became worse.
         cited_by: for each passage, in order, the systems that cite it.
     """
@@ -48,13 +48,14 @@ class Samples:
     won: int
     lost: int
     same: int
+    unscored: int
     hacked: int
     identical: int
 
     @property
     def total(self) -> int:
         """Questions that both systems answered."""
-        return self.won + self.lost + self.same
+        return self.won + self.lost + self.same + self.unscored
 
     @property
     def num_shown(self) -> int:
@@ -78,7 +79,7 @@ def sort_samples(rows: Sequence[AnswerRow], systems: Sequence[str], metric: Qual
     samples = [_sample(row, before, after, metric) for row in rows if before in row.systems and after in row.systems]
     if not samples:
         return None
-    groups: dict[Outcome, list[Sample]] = {"won": [], "lost": [], "same": []}
+    groups: dict[Outcome, list[Sample]] = {"won": [], "lost": [], "same": [], "unscored": []}
     for sample in samples:
         groups[sample.outcome].append(sample)
     for group in groups.values():
@@ -91,6 +92,7 @@ def sort_samples(rows: Sequence[AnswerRow], systems: Sequence[str], metric: Qual
         won=len(groups["won"]),
         lost=len(groups["lost"]),
         same=len(groups["same"]),
+        unscored=len(groups["unscored"]),
         hacked=sum(sample.hacked for sample in samples),
         identical=sum(sample.row.systems[before].text == sample.row.systems[after].text for sample in samples),
     )
@@ -103,10 +105,11 @@ def pieces(answer: str) -> list[tuple[str, bool]]:
 
 def _sample(row: AnswerRow, before: str, after: str, metric: Quality) -> Sample:
     old, new = row.systems[before], row.systems[after]
-    good, reward = _rise(getattr(old, metric), getattr(new, metric)), _rise(old.reward, new.reward)
+    was, became = getattr(old, metric), getattr(new, metric)
+    good, reward = _rise(was, became), _rise(old.reward, new.reward)
     return Sample(
         row=row,
-        outcome="won" if good > 0 else "lost" if good < 0 else "same",
+        outcome="unscored" if None in (was, became) else "won" if good > 0 else "lost" if good < 0 else "same",
         quality_change=good,
         reward_change=reward,
         hacked=reward > 0 > good,

@@ -8,7 +8,7 @@ from datetime import datetime
 from haechi.report import numbers
 from haechi.report.contract import Comparison, Number, Results, RewardModel
 from haechi.report.figures import Figure, difference_figure
-from haechi.report.verdicts import Judgement, best, compared, direction, hacking, judge, quality, systems_of
+from haechi.report.verdicts import Judgement, best, compared, direction, hacking, headline_metric, judge, systems_of
 from haechi.report.words import Words
 
 # The questions a reader has, in the order of asking: (a, b) reads "is a better than b".
@@ -185,7 +185,7 @@ def _ordered(metrics: set[str] | dict[str, Comparison]) -> list[str]:
 
 def _finding(results: Results, a: str, b: str, words: Words) -> Statement | None:
     names = {"a": words.system(a), "b": words.system(b)}
-    metric = quality(results)
+    metric = headline_metric(results)
     comparison = compared(results, metric, a, b)
     if comparison is None:
         # Only the question whether training paid must not pass in silence; the others need not have been asked.
@@ -204,7 +204,7 @@ def _warning(results: Results, after: str, words: Words) -> Statement | None:
     found = hacking(results, after)
     if found is None:
         return None
-    metric = quality(results)
+    metric = headline_metric(results)
     changes = {
         "reward": _change(results, "reward", after, words),
         "quality": _change(results, metric, after, words),

@@ -54,7 +54,7 @@ def judge(comparison: Comparison, better: Direction) -> Judgement:
     return "better" if rose == (better == "higher") else "worse"
 
 
-def quality(results: Results) -> Quality:
+def headline_metric(results: Results) -> Quality:
     """The metric that tells how good answers are: `f1` where correctness could not be told of any of them."""
     return "correct" if any("correct" in values for values in results.systems.values()) else "f1"
 
@@ -76,11 +76,11 @@ def best(results: Results, metric: str) -> str | None:
 
 
 def hacking(results: Results, after: str, before: str = "sft") -> Hacking | None:
-    """Whether reward rose from `before` to `after` while the answers became worse (`quality`).
+    """Whether reward rose from `before` to `after` while the answers became worse (`headline_metric`).
 
     "shown" if both differences exclude zero, "suspected" if only the means say so.
     """
-    metrics = ("reward", quality(results))
+    metrics = ("reward", headline_metric(results))
     reward, good = (compared(results, metric, after, before) for metric in metrics)
     if reward and good and judge(reward, "higher") == "better" and judge(good, "higher") == "worse":
         return "shown"

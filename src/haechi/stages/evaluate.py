@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from haechi.engine.rollout import Answer, Sampling, sample
-from haechi.evaluate.score import Scores, quality, score_answer
+from haechi.evaluate.score import Scores, headline, score_answer
 from haechi.learners.batches import permutation
 from haechi.methods.best_of_n import best_of_n
 from haechi.models.roles import Role
@@ -49,9 +49,10 @@ def run(task: Task) -> dict[str, Any]:
         scores = [_score(text, case, words) for text, case in zip(texts, cases, strict=True)]
         for row, text, one, reward, kl in zip(rows, texts, scores, rewards, kls, strict=True):
             row["systems"][name] = _scored(text, one, reward, kl)
-        metric, mean = quality(scores)
-        means[f"{name}_{metric}"] = mean
-        task.progress.update(number, len(systems), **{f"{name}_{metric}": mean})
+        told = headline([case.question for case in cases], scores)
+        named = {f"{name}_{metric}": mean for metric, mean in told.items()}
+        means |= named
+        task.progress.update(number, len(systems), **named)
     write_jsonl(task.folder / "answers.jsonl", rows)
     write_jsonl(task.folder / "retrieval.jsonl", _retrieval(task, cases))
     return {"questions": len(rows), "systems": list(systems), **means}

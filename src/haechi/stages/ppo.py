@@ -11,7 +11,7 @@ from haechi.engine.forward import token_logps
 from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
-from haechi.evaluate.score import quality, score_answer
+from haechi.evaluate.score import headline, score_answer
 from haechi.learners.batches import batch_at
 from haechi.learners.ppo import PPOLearner, PPORun, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
@@ -141,13 +141,12 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
             )
             for case, group in zip(cases, answers, strict=True)
         ]
-        metric, mean = quality(scores)
         return {
             "reward": float(total.mean()),
             "kl": divergence(
                 base, policy, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
             ),
-            metric: mean,
+            **headline([case.question for case in cases], scores),
         }
 
     return measure

@@ -12,7 +12,7 @@ from haechi.engine import attention
 from haechi.engine.loop import LoopSettings, train
 from haechi.errors import RecipeError
 from haechi.models.base import SharedBase
-from haechi.models.load import load_base
+from haechi.models.load import best_device, load_base
 from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
 from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate
@@ -87,7 +87,7 @@ def _start(task: Task, settings: PretrainSettings) -> SharedBase:
         intermediate=settings.intermediate,
         seed=task.seed,
     )
-    return SharedBase(model, Codec(tokenizer), "saessak")
+    return SharedBase(model.to(best_device()), Codec(tokenizer), "saessak")
 
 
 def _tokenizer(task: Task, vocabulary_size: int) -> PreTrainedTokenizerFast:

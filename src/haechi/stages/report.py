@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,7 +52,11 @@ def gather(task: Task) -> dict[str, Any]:
         "reward_model": read_json(task.inputs["reward"] / "accuracy.json"),
         "retrieval": _retrieval(task, samples),
         "stages": _stages(task.inputs),
-        "notes": _notes(task, systems) + _caveats(task, configs),
+        "notes": [
+            *_notes(task, systems),
+            *_uncheckable(rows, korean=language_of(task) == "ko"),
+            *_caveats(task, configs),
+        ],
     }
 
 
@@ -100,6 +104,21 @@ def _stages(inputs: Any) -> dict[str, Any]:
         result = read_json(Path(path) / "result.json")
         found[name] = {key: result.get(key) for key in ("seconds", "peak_memory_mb", "trained_parameters")}
     return found
+
+
+def _uncheckable(rows: Sequence[Mapping[str, Any]], korean: bool) -> list[str]:
+    """A note on answerable questions to which no answer can be checked."""
+    answerable = [row for row in rows if row["answerable"]]
+    count = sum(not row["accepted"] for row in answerable)
+    if not count:
+        return []
+    if korean:
+        return [
+            f"답할 수 있는 질문 {len(answerable)}개 가운데 {count}개에는 인정된 답이 등록되어 있지 않아 정답률에 넣지 "
+            "않았습니다."
+        ]
+    about = f"{count} of {len(answerable)} answerable questions have no accepted answers on record"
+    return [f"{about} and do not count in Correct."]
 
 
 def _notes(task: Task, systems: list[str]) -> list[str]:

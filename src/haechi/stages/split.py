@@ -39,7 +39,7 @@ def run(task: Task) -> dict[str, Any]:
     if unchecked:
         task.progress.note(
             f"{unchecked} answerable questions name no `accepted` string: whether an answer to them is correct cannot "
-            "be checked, and it counts as wrong"
+            "be checked, and they do not count in it"
         )
     parts = split(kept, settings.split.model_dump(), task.seed, threshold=settings.near_duplicate)
     with Library.open(task.inputs["ingest"] / "library") as library:

@@ -16,7 +16,13 @@ RATE = 0.01
 
 def parameters() -> dict[str, nn.Parameter]:
     generator = torch.Generator().manual_seed(0)
-    shapes = {"embed_tokens.weight": (7, 4), "layers.0.up.weight": (12, 4), "layers.0.norm.weight": (4,)}
+    shapes = {
+        "embed_tokens.weight": (7, 4),
+        "transformer.wpe.weight": (9, 4),
+        "layers.0.up.weight": (12, 4),
+        "layers.0.norm.weight": (4,),
+        "lm_head.weight": (7, 4),
+    }
     return {name: nn.Parameter(torch.randn(shape, generator=generator)) for name, shape in shapes.items()}
 
 
@@ -55,10 +61,23 @@ def test_muon_moves_all_directions_of_a_hidden_matrix_alike() -> None:
     values = torch.linalg.svdvals(moved) / (RATE * 0.2 * 12**0.5)
     assert float(values.min()) > 0.6 and float(values.max()) < 1.3
     assert float(torch.linalg.svdvals(gradient).max() / torch.linalg.svdvals(gradient).min()) > 1.5
-    for name in ("embed_tokens.weight", "layers.0.norm.weight"):
+    for name in ("embed_tokens.weight", "transformer.wpe.weight", "layers.0.norm.weight", "lm_head.weight"):
         other = weights[name].grad
         assert other is not None
         torch.testing.assert_close(weights[name].detach(), before[name] - RATE * other.sign())
+
+
+def test_muon_keeps_its_momentum() -> None:
+    """Nesterov: the direction of step t is that of (1 − μ) g + μ m, m = μ m + (1 − μ) g, with μ = 0.95."""
+    weights = {"layers.0.up.weight": nn.Parameter(torch.zeros(3, 3))}
+    optimizers = made("muon", weights)
+    momentum = torch.zeros(3, 3)
+    for seed in range(4):
+        step(optimizers, weights, seed)
+        gradient = weights["layers.0.up.weight"].grad
+        assert gradient is not None
+        momentum = 0.95 * momentum + 0.05 * gradient
+    torch.testing.assert_close(optimizers.state()["momentum_buffer.layers.0.up.weight"], momentum)
 
 
 def test_weight_decay_reaches_every_weight() -> None:

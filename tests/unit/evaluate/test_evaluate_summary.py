@@ -118,6 +118,17 @@ def test_a_system_that_did_not_answer_every_question_is_scored_on_those_it_did()
     assert (ppo["over_refusal"]["value"], ppo["over_refusal"]["n"]) == (0.0, 8)
 
 
+def test_correctness_that_cannot_be_told_is_absent() -> None:
+    some = rows()
+    for one in some:
+        one["accepted"] = []
+        for answer in one["systems"].values():
+            answer["correct"] = None if one["answerable"] else answer["correct"]
+    found = cast(dict, summarise(some, [("ppo", "sft")], "en", samples=100))
+    assert all("correct" not in scores and "f1" in scores for scores in found["systems"].values())
+    assert "correct" not in {one["metric"] for one in found["comparisons"]}
+
+
 def test_an_unknown_system_is_refused() -> None:
     with pytest.raises(ValueError, match="no answers of dpo"):
         summarise(rows(), [("dpo", "sft")], "en", samples=10)

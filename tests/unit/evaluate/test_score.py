@@ -1,4 +1,4 @@
-from haechi.evaluate.score import Scores, quality, score_answer
+from haechi.evaluate.score import Scores, correctness_is_told, headline, score_answer
 from haechi.prompt.template import template
 from haechi.records.types import Passage, Question
 
@@ -71,6 +71,18 @@ def test_without_accepted_answers_likeness_stands_in_for_correctness() -> None:
     open_ended = Question(id="q3", text="나루는 어떤 곳인가요?", answer="강 북쪽에 있다.")
     said = [score_answer(open_ended, PASSAGES, [1], answer, KO) for answer in ("강 북쪽에 있다. [1]", KO.abstention)]
     assert [(one.correct, one.f1) for one in said] == [(None, 1.0), (None, 0.0)]
-    assert quality(said) == ("f1", 0.5)
-    known = score_answer(UNKNOWN, PASSAGES, [], KO.abstention, KO)
-    assert quality([*said, known]) == ("correct", 1.0), "correctness is a mean over the questions where it can be told"
+    assert headline([open_ended] * 2, said) == {"f1": 0.5}
+    # The unanswerable question alone would make a model that always abstains perfect.
+    declined = score_answer(UNKNOWN, PASSAGES, [], KO.abstention, KO)
+    assert headline([open_ended, open_ended, UNKNOWN], [*said, declined]) == {"f1": 0.5}
+    right = score_answer(KEEPER, PASSAGES, [2], "바람입니다. [2]", KO)
+    assert headline([open_ended, UNKNOWN, KEEPER], [said[0], declined, right]) == {"correct": 0.5}
+    assert headline([UNKNOWN], [declined]) == {"correct": 1.0}
+    bare = Question(id="q4", text="나루는 어떤 곳인가요?")
+    assert headline([bare], [score_answer(bare, PASSAGES, [], "강입니다.", KO)]) == {}
+
+
+def test_correctness_is_told_by_answerable_questions() -> None:
+    assert correctness_is_told([(True, ["오누리"]), (True, []), (False, [])])
+    assert correctness_is_told([(False, [])])
+    assert not correctness_is_told([(True, []), (False, [])])

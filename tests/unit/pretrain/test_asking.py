@@ -21,7 +21,6 @@ def _calls(subject: str) -> list[str]:
 def test_what_is_called_unanswerable_is_not_told() -> None:
     """No question without an answer is one that something told could be asked by, in any of its words."""
     rng = random.Random(4)
-    unanswerable = 0
     for _ in range(300):
         titles, known = _titles(rng, 3), set[tuple[str, str]]()
         told = [random_facts(rng, title, known, 3) for title in titles]
@@ -35,8 +34,6 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
             asked = unanswerable_question(rng, titles, told, known, rng.random() < 0.5)
             assert asked.answer is None and asked.passage is None
             assert asked.question not in could_ask, asked
-            unanswerable += 1
-    assert unanswerable == 6 * 300
 
 
 def test_a_slip_changes_one_character() -> None:

@@ -18,6 +18,10 @@ def _relation(name: str) -> Relation:
     ("one", "other"),
     [
         (Fact("등대", NAMED, "종", "thing", "놋종"), Fact("등대의 종", _relation("called"), "", "thing", "긴종")),
+        (
+            Fact("등대", None, "열쇠지기", "person", "오누리"),
+            Fact("등대의 열쇠", _relation("guard"), "", "person", "한바라"),
+        ),
         (Fact("등대", None, "벽 색", "colour", "흰색"), Fact("등대의 벽", _relation("coloured"), "", "colour", "회색")),
         (Fact("등대", _relation("tall"), "", "length", "3미터"), Fact("등대", None, "높이", "length", "4미터")),
         (Fact("등대", None, "폭", "length", "3미터"), Fact("등대", None, "너비", "length", "4미터")),

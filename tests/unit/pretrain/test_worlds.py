@@ -109,6 +109,20 @@ def test_held_out_questions_are_never_asked_in_training(worlds: list[World]) -> 
         assert any(shape.fullmatch(asked.question) for shape in held), asked.question
 
 
+def test_all_ways_of_telling_and_asking_occur(worlds: list[World]) -> None:
+    told = " ".join(text for world in worlds for _, text in world.passages)
+    asked = " ".join(one.question for world in worlds for one in world.asked)
+    # Names, topics, keepers, deaths, colours.
+    for sign in ("라고 불", "에도 나온다", "지기는", "세상을 떠났", "물들어"):
+        assert sign in told, sign
+    for sign in ("얼마나 높", "에 있는 ", "라고 부르나요", "어느 ", "어떤 "):
+        assert sign in asked, sign
+    share = sum(one.answer is None for world in worlds for one in world.asked) / sum(len(w.asked) for w in worlds)
+    assert 0.11 < share < 0.19  # 0.15 with a deviation of 0.008
+    deeds = re.findall(r"에 있는 [^?]+(?:했|었|았)(?:나요|어|습니까|어요)\?", asked)
+    assert deeds, "deeds are asked of parts in other words too"
+
+
 def test_a_mistaken_reply_is_wrong(worlds: list[World]) -> None:
     kinds: dict[str, int] = dict.fromkeys(("guess", "refusal", "uncited", "wrong passage", "other value"), 0)
     for world in worlds:

@@ -48,7 +48,8 @@ def test_wins_and_losses_are_sorted_by_the_size_of_the_change() -> None:
 def test_an_unscored_answer_changes_nothing() -> None:
     samples = sort_samples([row("q", (None, 0.0), (1.0, 5.0))], SYSTEMS)
     assert samples is not None
-    assert (samples.won, samples.lost, samples.same) == (0, 0, 1)
+    assert (samples.won, samples.lost, samples.same, samples.unscored, samples.total) == (0, 0, 0, 1, 1)
+    assert [(outcome, len(group)) for outcome, group in samples.shown] == [("unscored", 1)]
 
 
 def test_without_correctness_likeness_to_the_gold_answer_decides() -> None:

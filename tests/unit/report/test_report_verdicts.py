@@ -10,7 +10,7 @@ from fixture import comparison, number
 from haechi.evaluate import significance
 from haechi.report.contract import Comparison, Results, RewardModel
 from haechi.report.sections import pairs, reward_remarks, systems_table, verdict
-from haechi.report.verdicts import FEWEST_TOPICS, best, compared, hacking, judge, quality, systems_of
+from haechi.report.verdicts import FEWEST_TOPICS, best, compared, hacking, headline_metric, judge, systems_of
 from haechi.report.words import Words
 
 ENGLISH = Words("en")
@@ -115,12 +115,12 @@ def test_without_correctness_likeness_to_the_gold_answers_decides() -> None:
     systems = {"sft": {"f1": 0.27, "reward": 0.7}, "ppo": {"f1": 0.15, "reward": 1.3}}
     compared_both = [comparison("reward", "ppo", "sft", 0.6, 0.2), comparison("f1", "ppo", "sft", -0.12, 0.03)]
     results = run_of(systems, compared_both)
-    assert quality(results) == "f1" and hacking(results, "ppo") == "shown"
+    assert headline_metric(results) == "f1" and hacking(results, "ppo") == "shown"
     warning, finding = verdict(results, ENGLISH)
     assert warning.tone == "warning" and "character F1 −0.120 [−0.150, −0.090]" in warning.detail
     assert finding.headline == "PPO's answers are further from the gold answers than SFT's"
     told = {name: values | {"correct": 0.5} for name, values in systems.items()}
-    assert quality(run_of(told)) == "correct"
+    assert headline_metric(run_of(told)) == "correct"
 
 
 def test_a_question_that_was_not_compared_is_not_answered() -> None:

@@ -10,7 +10,11 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
+from haechi.errors import ModelError
+from haechi.pipeline.fingerprint import dependencies
+from haechi.pipeline.graph import PRETRAIN
 from haechi.pipeline.task import Silent, Task
+from haechi.pretrain import saessak
 from haechi.recipe import Recipe
 from haechi.stages import pretrain
 
@@ -50,8 +54,29 @@ def test_it_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     kept = AutoTokenizer.from_pretrained(tmp_path / "second" / "model")
     assert kept.get_vocab() == AutoTokenizer.from_pretrained(start).get_vocab()
 
+    checkpoint = tmp_path / "second" / "checkpoints" / "checkpoint-00000001"
+    state = load_file(checkpoint / "optimizer.safetensors")
+    assert any(name.startswith("momentum_buffer.model.layers.0") for name in state)
+    assert {weight.dtype for weight in load_file(checkpoint / "weights.safetensors").values()} == {torch.float32}
+
     third = task(tmp_path / "third", **settings | {"learning_rate": 1e-2})
     pretrain.run(third)
     moved = load_file(third.folder / "model" / "model.safetensors")
     assert not torch.equal(moved["model.embed_tokens.weight"], born["model.embed_tokens.weight"])
     assert not (third.folder / "tokenizer").exists()
+
+
+def test_verdicts_have_to_be_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 20)
+    monkeypatch.setattr(saessak, "RIGHT", "맞아요")
+    with pytest.raises(ModelError, match="verdict '맞아요', and one is needed"):
+        pretrain.run(task(tmp_path / "first", steps=1))
+
+
+def test_other_weights_to_start_from_are_another_stage(tmp_path: Path) -> None:
+    recipe = Recipe.model_validate({"pretrain": {**TINY, "start": str(tmp_path)}})
+    (stage,) = PRETRAIN
+    before = dependencies(stage, recipe, {}).fingerprint
+    assert dependencies(stage, recipe, {}).fingerprint == before
+    (tmp_path / "model.safetensors").write_text("other")
+    assert dependencies(stage, recipe, {}).fingerprint != before
