@@ -86,7 +86,7 @@ def _all_series(rows: Sequence[AnswerRow], system: str) -> dict[str, Series]:
     for key in _SCORED:
         found[key] = [None if answer is None else _number(answer, key) for answer in answers]
     if not correctness_is_told((row["answerable"], row["accepted"]) for row in rows):
-        found["correct"] = [None] * len(rows)
+        found["correct"] = Values([None] * len(rows))
     found |= _overlap_series(rows, answers)
     found |= _abstention_series(rows, answers)
     return {metric.key: found[metric.key] for metric in METRICS if _is_defined(found[metric.key])}

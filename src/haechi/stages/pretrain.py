@@ -79,7 +79,7 @@ def _start(task: Task, settings: PretrainSettings) -> SharedBase:
     if settings.start is not None:
         return load_base(settings.start, dtype="float32")
     tokenizer = _tokenizer(task, settings.vocabulary_size)
-    model = build_model(
+    model: Any = build_model(  # Transformers wraps its `to`, and the type is lost
         tokenizer,
         layers=settings.layers,
         width=settings.width,
