@@ -15,6 +15,7 @@ from haechi.pretrain.lexicon import (
     DEED_VERBS,
     ENTITY_ENDINGS,
     ERAS,
+    EVERYDAY_RELATIONS,
     HOLDINGS,
     LABELS,
     MODIFIERS,
@@ -129,7 +130,9 @@ def random_fact(rng: random.Random, subject: str) -> Fact:
     if rng.random() < 0.08:
         noun = rng.choice(NAMED_THINGS)
         return Fact(subject, NAMED, noun, "thing", _given_name(rng, noun))
-    relation = rng.choice(RELATIONS) if rng.random() < 0.5 else None
+    relation = None
+    if rng.random() < 0.5:
+        relation = rng.choice(EVERYDAY_RELATIONS if rng.random() < 0.5 else RELATIONS)
     kind: Kind = relation.kind if relation else rng.choices(list(LABELS), (6, 6, 3, 2, 2, 2, 1, 2, 1, 1))[0]
     label = "" if relation else _label(rng, kind)
     return Fact(subject, relation, label, kind, _value(rng, kind, label))

@@ -113,7 +113,8 @@ class Relation:
     questions: tuple[str, ...]
 
 
-_TOLD: tuple[Relation, ...] = (
+# Told in many ways, and asked for in words that the passage does not use.
+EVERYDAY_RELATIONS: tuple[Relation, ...] = (
     Relation("founder", "person",
              ("{V}(이/가) {E}(을/를) 세웠다.", "{E}(을/를) 세운 사람은 {V}이다.", "{E}(은/는) {V}(이/가) 세웠다.",
               "{E}(을/를) 처음 만든 이는 {V}이다.", "{E}(은/는) {V}의 손으로 세워졌다."),
@@ -219,7 +220,7 @@ _VERBS_IN_TIME = (
 )
 
 RELATIONS: tuple[Relation, ...] = (
-    *_TOLD,
+    *EVERYDAY_RELATIONS,
     *(
         Relation(f"{verb}하다, who", "person",
                  (f"{{V}}(이/가) {{E}}(을/를) {verb}했다.", f"{{E}}(을/를) {verb}한 사람은 {{V}}이다.", f"{{E}}(은/는) {{V}}(이/가) {verb}했다.",

@@ -65,9 +65,11 @@ def generate(
 
 
 def _titles(rng: random.Random, count: int) -> list[str]:
-    """Entities of the passages; a page cut in pieces gives several passages of one title, so titles repeat."""
-    titles: list[str] = []
+    """Entities of the passages. A search finds several pieces of the page that a question is about, so half of the
+    worlds are pieces of one page, and in the others titles repeat."""
+    titles = [random_entity(rng)]
+    repeat = 1.0 if rng.random() < 0.5 else 0.3
     while len(titles) < count:
-        titles.append(rng.choice(titles) if titles and rng.random() < 0.3 else random_entity(rng))
+        titles.append(rng.choice(titles) if rng.random() < repeat else random_entity(rng))
     rng.shuffle(titles)
     return titles
