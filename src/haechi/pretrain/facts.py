@@ -6,6 +6,7 @@ import random
 import re
 from dataclasses import dataclass
 
+from haechi.pretrain.korean import SYLLABLES
 from haechi.pretrain.lexicon import (
     COINED_LABELS,
     COLOURS,
@@ -118,17 +119,23 @@ def random_deed(rng: random.Random, subject: str) -> list[Fact]:
     # Without its object, or what it was done by, a deed says nothing.
     kept = {"agent" if role == "object" else "object", *rng.sample(others, rng.randint(0, 2))}
     values = tuple((part, _value(rng, DEED_PARTS[part][0], "")) for part in others if part in kept)
-    deed = Deed(rng.choice(DEED_VERBS), role, values)
+    deed = Deed(_coined_verb(rng) if rng.random() < 0.3 else rng.choice(DEED_VERBS), role, values)
     return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
+
+
+def _coined_verb(rng: random.Random) -> Verb:
+    stem = random_name(rng, 1, 2)
+    return Verb(f"{stem}하다", f"{stem}했", f"{stem}한")
 
 
 def random_fact(rng: random.Random, subject: str) -> Fact:
     """One value: of a label, of a relation with a verb, of things that are counted or called something."""
     if rng.random() < 0.06:
         noun, counter = rng.choice(COUNTED)
+        noun = random_name(rng, 1, 3) if rng.random() < 0.3 else noun
         return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
     if rng.random() < 0.08:
-        noun = rng.choice(NAMED_THINGS)
+        noun = random_name(rng, 1, 3) if rng.random() < 0.3 else rng.choice(NAMED_THINGS)
         return Fact(subject, NAMED, noun, "thing", _given_name(rng, noun))
     relation = None
     if rng.random() < 0.5:
@@ -158,8 +165,10 @@ def random_entity(rng: random.Random) -> str:
 
 
 def random_name(rng: random.Random, low: int, high: int) -> str:
-    """`low` to `high` syllables."""
-    return "".join(rng.choice(NAME_SYLLABLES) for _ in range(rng.randint(low, high)))
+    """`low` to `high` syllables, half of the time any that Korean has: a name whose tokens stood in no name of the
+    training is not recognised, and what is told of it taken for untold."""
+    syllables = NAME_SYLLABLES if rng.random() < 0.5 else SYLLABLES
+    return "".join(rng.choice(syllables) for _ in range(rng.randint(low, high)))
 
 
 def _person(rng: random.Random) -> str:

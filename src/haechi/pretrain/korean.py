@@ -7,6 +7,11 @@ from typing import Literal
 
 Register = Literal["plain", "formal", "polite"]  # 해라체, 합니다체, 해요체
 
+# The 2,350 syllables of KS X 1001, which cover practically all written Korean.
+SYLLABLES: tuple[str, ...] = tuple(
+    bytes((high, low)).decode("euc-kr") for high in range(0xB0, 0xC9) for low in range(0xA1, 0xFF)
+)
+
 _FIRST, _LAST = 0xAC00, 0xD7A3
 _FINALS = 28  # syllable = 초성 × 21 × 28 + 중성 × 28 + 종성
 _RIEUL, _NIEUN, _BIEUP = 8, 4, 17

@@ -10,15 +10,12 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from haechi.pretrain.korean import SYLLABLES
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
-
-
-def ks_x_1001_syllables() -> list[str]:
-    """The 2,350 syllables of KS X 1001, which cover practically all written Korean."""
-    return [bytes((high, low)).decode("euc-kr") for high in range(0xB0, 0xC9) for low in range(0xA1, 0xFF)]
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTokenizerFast:
@@ -42,8 +39,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTok
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         special_tokens=[PAD, BOS, EOS, *bytes_as_tokens],
-        initial_alphabet=[*printable, "\n", "“", "”", "‘", "’", "·", "…", *ks_x_1001_syllables()],
-        limit_alphabet=2350 + len(printable) + 64,
+        initial_alphabet=[*printable, "\n", "“", "”", "‘", "’", "·", "…", *SYLLABLES],
+        limit_alphabet=len(SYLLABLES) + len(printable) + 64,
         max_token_length=5,
         show_progress=False,
     )

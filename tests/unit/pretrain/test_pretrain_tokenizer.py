@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from haechi.pretrain.tokenizer import BOS, EOS, PAD, ks_x_1001_syllables, train_tokenizer
+from haechi.pretrain.korean import SYLLABLES
+from haechi.pretrain.tokenizer import BOS, EOS, PAD, train_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
 def test_syllables_of_the_standard() -> None:
-    syllables = ks_x_1001_syllables()
-    assert len(syllables) == len(set(syllables)) == 2350
-    assert (syllables[0], syllables[-1]) == ("가", "힝")
+    assert len(SYLLABLES) == len(set(SYLLABLES)) == 2350
+    assert (SYLLABLES[0], SYLLABLES[-1]) == ("가", "힝")
 
 
 def test_control_tokens_come_first_and_nothing_else_is_special(tokenizer: PreTrainedTokenizerFast) -> None:
@@ -23,7 +23,7 @@ def test_control_tokens_come_first_and_nothing_else_is_special(tokenizer: PreTra
 
 
 def test_a_common_syllable_is_one_token_and_digits_stand_apart(tokenizer: PreTrainedTokenizerFast) -> None:
-    assert all(len(tokenizer.encode(syllable, add_special_tokens=False)) == 1 for syllable in ks_x_1001_syllables())
+    assert all(len(tokenizer.encode(syllable, add_special_tokens=False)) == 1 for syllable in SYLLABLES)
     assert tokenizer.tokenize("1963") == ["1", "9", "6", "3"]
     assert tokenizer.tokenize("뷁") == ["<0xEB>", "<0xB7>", "<0x81>"]
 

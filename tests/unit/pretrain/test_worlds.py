@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from haechi.pretrain.lexicon import ADJECTIVE_QUESTIONS, DEED_VERBS, HOLDINGS, LABEL_QUESTIONS, NAMED, RELATIONS
+from haechi.pretrain.lexicon import ADJECTIVE_QUESTIONS, DEED_VERBS, HOLDINGS, LABEL_QUESTIONS, NAMED, RELATIONS, Verb
 from haechi.pretrain.worlds import World, generate
 
 WORLDS = 300
@@ -95,7 +95,7 @@ def shapes(patterns: Iterable[str]) -> list[re.Pattern[str]]:
 
 def deed_shapes(*, unseen: bool) -> list[re.Pattern[str]]:
     found = []
-    for verb in DEED_VERBS:
+    for verb in (*DEED_VERBS, Verb("", r"\S+했", r"\S+한")):  # the last for coined ones
         if unseen:
             found.append(re.compile(rf".+ {verb.attributive} (사람|때|곳|것)[을를] 알려 주세요\."))
         else:
