@@ -15,6 +15,8 @@ SYLLABLES: tuple[str, ...] = tuple(
 _FIRST, _LAST = 0xAC00, 0xD7A3
 _FINALS = 28  # syllable = 초성 × 21 × 28 + 중성 × 28 + 종성
 _RIEUL, _NIEUN, _BIEUP = 8, 4, 17
+# Verbs in ㄹ lose it before ㄴ다.
+_DROPPED_RIEUL = {"끈": "끌", "산": "살", "든": "들", "안": "알", "연": "열", "판": "팔"}
 _PAIR = re.compile(
     r"(\S)\((은/는|이/가|을/를|과/와|으로/로|이라/라|이며/며|이고/고|이지만/지만|이에요/예요|이야/야|아/야)\)"
 )
@@ -62,3 +64,16 @@ def in_register(sentence: str, register: Register) -> str:
     if not final_consonant(last):  # 조용하다 ▶ 조용합니다
         return stem[:-1] + chr(ord(last) + _BIEUP) + "니다."
     return stem + "습니다."
+
+
+def linked(sentence: str, ending: Literal["고", "며", "지만"]) -> str:
+    """A plain declarative as a clause that another follows: `등대가 있다.` ▶ `등대가 있으며`."""
+    stem = sentence.removesuffix("다.")
+    last = stem[-1]
+    if last == "는" and final_consonant(stem[-2]):  # 먹는다 ▶ 먹
+        stem = stem[:-1]
+    elif final_consonant(last) == _NIEUN:  # 한다 ▶ 하, 산다 ▶ 살
+        stem = stem[:-1] + _DROPPED_RIEUL.get(last, chr(ord(last) - _NIEUN))
+    if ending == "며" and final_consonant(stem[-1]) not in (0, _RIEUL):
+        return stem + "으며"
+    return stem + ending

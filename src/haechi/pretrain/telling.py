@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from haechi.pretrain.facts import Deed, Fact, random_entity, random_name
-from haechi.pretrain.korean import Register, agree, in_register
+from haechi.pretrain.korean import Register, agree, in_register, linked
 from haechi.pretrain.lexicon import (
     APPOSED,
     ASIDES,
@@ -17,6 +17,7 @@ from haechi.pretrain.lexicon import (
     FILLERS,
     HOLDINGS,
     LABEL_SENTENCES,
+    LINKED,
     MEASURED_TAILS,
     NAMED,
     NOUNS,
@@ -47,8 +48,16 @@ def told_in_prose(rng: random.Random, facts: Sequence[Fact], register: Register,
         else:
             sentences.append(_tell(rng, fact, unseen))
         if rng.random() < 0.15:
+            sentences[-1] = _and_more(rng, sentences[-1])
+        if rng.random() < 0.15:
             sentences.append(fill(rng.choice(FILLERS), fact))
     return " ".join(in_register(sentence, register) for sentence in sentences)
+
+
+def _and_more(rng: random.Random, sentence: str) -> str:
+    """The sentence as the first half of a longer one."""
+    more = agree(rng.choice(LINKED).replace("{O}", random_entity(rng)))
+    return f"{linked(sentence, rng.choice(('고', '며', '지만')))} {more}"
 
 
 def _tell(rng: random.Random, fact: Fact, unseen: bool) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
-from haechi.pretrain.korean import agree, final_consonant, in_register
+from haechi.pretrain.korean import agree, final_consonant, in_register, linked
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,22 @@ def test_registers(plain: str, formal: str, polite: str) -> None:
         formal,
         polite,
     )
+
+
+@pytest.mark.parametrize(
+    ("sentence", "ending", "clause"),
+    [
+        ("등대는 섬에 있다.", "며", "등대는 섬에 있으며"),
+        ("등대를 세웠다.", "지만", "등대를 세웠지만"),
+        ("지기는 오누리이다.", "고", "지기는 오누리이고"),
+        ("지기는 오누리이다.", "며", "지기는 오누리이며"),
+        ("등대를 지킨다.", "며", "등대를 지키며"),
+        ("배를 이끈다.", "고", "배를 이끌고"),
+        ("섬에 산다.", "며", "섬에 살며"),
+        ("이끼를 먹는다.", "며", "이끼를 먹으며"),
+        ("언제나 조용하다.", "고", "언제나 조용하고"),
+        ("들고 들어갈 수 없다.", "며", "들고 들어갈 수 없으며"),
+    ],
+)
+def test_a_sentence_becomes_a_clause(sentence: str, ending: Literal["고", "며", "지만"], clause: str) -> None:
+    assert linked(sentence, ending) == clause
