@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
 
-from haechi.pretrain.facts import Deed, Fact
+from haechi.pretrain.facts import Deed, Fact, random_name
+from haechi.pretrain.korean import SYLLABLES
 from haechi.pretrain.lexicon import HOLDINGS, NAMED, RELATIONS, Relation, Verb
 
 
@@ -46,3 +48,9 @@ def _relation(name: str) -> Relation:
 def test_other_words_for_one_matter_are_one_matter(one: Fact, other: Fact) -> None:
     assert one.matter == other.matter
     assert one.matter != replace(one, subject="나루").matter
+
+
+def test_every_syllable_stands_in_names() -> None:
+    """A name whose tokens stood in no name of the training is not recognised (docs/log.md)."""
+    rng = random.Random(3)
+    assert {syllable for _ in range(40_000) for syllable in random_name(rng, 2, 3)} == set(SYLLABLES)
