@@ -54,7 +54,8 @@ usage: haechi new NAME [--language ko|en]
 Makes the folder NAME with recipe.yaml (commented), documents/ and questions.jsonl. Replace the documents and questions
 by yours, then: haechi run NAME/recipe.yaml
 
-  --language ko|en   language of the comments, of the example and of the answers (default: ko)
+  --language ko|en   language of the comments, of the example and of the answers (default: ko); `en` also names a base
+                     that knows English, Qwen/Qwen3-0.6B, fetched once from the Hub
 """
 
 ASK_HELP = """\
@@ -73,6 +74,7 @@ usage: haechi report RUN
 Draws the report of a finished run again. Nothing is trained, even if the recipe or the code has changed since.
 """
 
+_FORCE_ONE = "Run this stage again although its result stands. Takes no value."
 _RUN_OPTIONS = {
     "folder": "Folder of the run; runs/NAME if not given.",
     "only": "End with this stage.",
@@ -222,7 +224,7 @@ def _stage_help(stage: str) -> None:
         f"run yet or no longer stands.\nAn option changes the run's recipe.\n\n  haechi {stage} runs/library"
     )
     sections = dict.fromkeys(name.split(".")[0] for name in described.settings)
-    print_help(stage, about, ("RUN", "The folder of a run."), {"force": _RUN_OPTIONS["force"]}, list(sections))
+    print_help(stage, about, ("RUN", "The folder of a run."), {"force": _FORCE_ONE}, list(sections))
 
 
 def _report(words: list[str], graph: Graph | None) -> int:
@@ -267,7 +269,7 @@ def _pretrain(words: list[str]) -> int:
             '  haechi pretrain r.yaml --pretrain.steps 9 --pretrain.curriculum "[{steps: 9, passages_min: 1, '
             'passages_max: 2}]"'
         )
-        options = {name: text for name, text in _RUN_OPTIONS.items() if name != "only"}
+        options = {"folder": _RUN_OPTIONS["folder"], "force": _FORCE_ONE}
         sections = ["name", "seed", "language", "threads", "pretrain"]
         print_help("pretrain", about, ("RECIPE", "A YAML file, or the folder of a run."), options, sections)
         return 0

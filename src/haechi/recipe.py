@@ -404,7 +404,7 @@ class Evaluate(Section):
 
     best_of_n: Annotated[int, Field(ge=2, le=256)] = 4
     """Answers of SFT of which the one that earns most by ppo.rewards is kept: the baseline that PPO has to beat."""
-    systems: Annotated[tuple[SystemName, ...], Field(min_length=1)] | None = None
+    systems: Annotated[tuple[SystemName, ...], BeforeValidator(_several), Field(min_length=1)] | None = None
     """Systems to compare; null compares all that were made."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 1000
     """Resamples behind an interval."""

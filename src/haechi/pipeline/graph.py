@@ -123,7 +123,7 @@ STAGES = Graph(
         ),
         Stage(
             name="sample",
-            about="draw several answers to every training question",
+            about="draw several answers to every training and validation question",
             module="haechi.stages.sample",
             needs=("sft",),
             settings=("seed", "sample"),

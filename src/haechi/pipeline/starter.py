@@ -12,10 +12,10 @@ from haechi.pipeline.files import write_text
 
 _RECIPE = {
     "ko": """\
-# {name}: 문서와 사람의 판단으로 질의응답 모델을 만드는 실험 하나.
-#   실행        haechi run {folder}/recipe.yaml
-#   모든 항목   haechi run --help
-#   이번만 바꾸기    haechi run {folder}/recipe.yaml --ppo.iterations 20
+# {name}: 문서와 사람의 판단으로 질의응답 모델을 만드는 레시피.
+#   실행           haechi run {folder}/recipe.yaml
+#   모든 항목      haechi run --help
+#   값 바꿔 보기   haechi run {folder}/recipe.yaml --ppo.iterations 20
 name: {name}
 language: ko
 seed: 0                 # 시드, 기계, 스레드 수가 같으면 결과도 같습니다
@@ -34,7 +34,7 @@ documents:
   k: 4                  # 질문마다 함께 읽을 문단 수
 
 questions:
-  path: questions.jsonl # 한 줄에 질문 하나. 적어도 수십 개는 있어야 합니다
+  path: questions.jsonl # 한 줄에 질문 하나. 비교하려면 100개쯤 필요합니다
   split: {{train: 0.8, validation: 0.1, test: 0.1}}
 
 sft:
@@ -55,12 +55,13 @@ dpo:
 ppo:
   iterations: 50
   kl_coefficient: 0.05  # 클수록 SFT 모델에서 덜 멀어집니다
+  rewards: {{learned: 1.0, grounded: 0.5, cited: 0.5}} # 보상 모델과 규칙의 비중
 """,
     "en": """\
 # {name}: one experiment that makes a question-answering model of documents and people's judgement.
 #   run it          haechi run {folder}/recipe.yaml
 #   every field     haechi run --help
-#   change it once  haechi run {folder}/recipe.yaml --ppo.iterations 20
+#   try a value     haechi run {folder}/recipe.yaml --ppo.iterations 20
 name: {name}
 language: en
 seed: 0                 # same seed, machine and number of threads: same result
@@ -79,7 +80,7 @@ documents:
   k: 4                  # passages that a question is answered from
 
 questions:
-  path: questions.jsonl # one question a line; a few dozen at least
+  path: questions.jsonl # one question a line; about a hundred for a verdict
   split: {{train: 0.8, validation: 0.1, test: 0.1}}
 
 sft:
@@ -100,6 +101,7 @@ dpo:
 ppo:
   iterations: 50
   kl_coefficient: 0.05  # the higher, the closer to the SFT model
+  rewards: {{learned: 1.0, grounded: 0.5, cited: 0.5}} # weights of the reward model and the rules
 """,
 }
 
@@ -110,16 +112,23 @@ _DOCUMENT = {
     "Books can be borrowed for two weeks.\n",
 }
 
-_QUESTIONS: dict[str, list[tuple[str, str, str | None]]] = {
+# Text; answer, accepted string and evidence, or nothing where the document does not tell.
+_QUESTIONS: dict[str, list[tuple[str, tuple[str, str, str] | None]]] = {
     "ko": [
-        ("달빛 도서관의 관장은 누구인가요?", "한여울입니다.", "한여울"),
-        ("달빛 도서관은 몇 시에 문을 여나요?", "오전 아홉 시에 엽니다.", "아홉 시"),
-        ("달빛 도서관의 전화번호는 무엇인가요?", "", None),
+        ("달빛 도서관의 관장은 누구인가요?", ("한여울입니다.", "한여울", "관장은 한여울입니다.")),
+        (
+            "달빛 도서관은 몇 시에 문을 여나요?",
+            ("오전 아홉 시에 엽니다.", "아홉 시", "달빛 도서관은 오전 아홉 시에 문을 엽니다."),
+        ),
+        ("달빛 도서관의 전화번호는 무엇인가요?", None),
     ],
     "en": [
-        ("Who is the director of the Moonlight Library?", "Ada Reed.", "Ada Reed"),
-        ("When does the Moonlight Library open?", "At nine in the morning.", "nine"),
-        ("What is the phone number of the Moonlight Library?", "", None),
+        ("Who is the director of the Moonlight Library?", ("Ada Reed.", "Ada Reed", "Its director is Ada Reed.")),
+        (
+            "When does the Moonlight Library open?",
+            ("At nine in the morning.", "nine", "The library opens at nine in the morning."),
+        ),
+        ("What is the phone number of the Moonlight Library?", None),
     ],
 }
 
@@ -142,6 +151,10 @@ def make_starter(folder: Path, language: Literal["ko", "en"]) -> Path:
     return recipe
 
 
-def _row(number: int, text: str, answer: str, accepted: str | None) -> dict[str, object]:
-    row: dict[str, object] = {"id": f"q{number}", "text": text, "answerable": accepted is not None}
-    return row if accepted is None else row | {"answer": answer, "accepted": [accepted]}
+def _row(number: int, text: str, told: tuple[str, str, str] | None) -> dict[str, object]:
+    row: dict[str, object] = {"id": f"q{number}", "text": text, "answerable": told is not None}
+    if told is None:
+        return row
+    answer, accepted, evidence = told
+    gold = {"gold_documents": ["example"], "evidence": evidence}
+    return row | {"answer": answer, "accepted": [accepted], **gold}
