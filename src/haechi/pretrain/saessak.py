@@ -205,10 +205,11 @@ class Pretraining:
         dtype: torch.dtype = torch.bfloat16,
     ) -> None:
         for verdict in (RIGHT, WRONG):
-            if len(base.codec.encode(verdict)) != 1:
+            tokens = base.codec.encode(verdict)
+            if len(tokens) != 1:
                 raise ModelError(
-                    f"{base.name}: its tokenizer makes {len(base.codec.encode(verdict))} tokens of the verdict "
-                    f"{verdict!r}, and one is needed. Fix: go on from another model, or make one from nothing."
+                    f"{base.name}: its tokenizer makes {len(tokens)} tokens of the verdict {verdict!r}, and one is "
+                    "needed. Fix: go on from another model, or make one from nothing."
                 )
         self.base, self.phases, self.seed = base, phases, seed
         self.tokens_a_step, self.token_budget = tokens_a_step, token_budget
