@@ -186,7 +186,7 @@ class Training(Section):
     warmup: Share = 0.05
     """Share of the steps over which the learning rate rises."""
     batch_size: Count = 16
-    """Examples a step."""
+    """Examples a step; where comparisons are learned, prompts with all comparisons of their answers."""
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decoupled weight decay."""
     max_grad_norm: Positive = 1.0
@@ -228,8 +228,10 @@ class Compare(Section):
     """JSONL file of preferences (source: file)."""
     error_rate: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
     """How often the simulated annotator prefers the worse answer."""
+    pairs: Count = 8
+    """Comparisons of a question at most (source: simulated)."""
     constructed: Share = 0.5
-    """Share of the pairs whose worse answer is a gold answer spoilt on purpose (source: simulated)."""
+    """Share of them that set the written answer against a version spoilt on purpose, as far as it can be spoilt."""
     seed: Natural = 0
     """Seed of the annotator's errors."""
 

@@ -1,6 +1,10 @@
-"""Learning from pairs: the reward model and DPO. A pair is one tree with two answers, the preferred one first.
+"""Learning from comparisons: the reward model and DPO.
 
-Legend: P pairs, A answers = 2 P.
+A prompt is one tree with all its answers, and all that was said of them is learned together (InstructGPT, arXiv
+2203.02155, section 3.5): the prompt is computed once, and an answer that stands in several comparisons does not come
+back as if it were new.
+
+Legend: A answers, P pairs of them.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from haechi.engine.forward import answer_scores, score_trees, token_logps
+from haechi.engine.forward import answer_scores, answer_starts, answers_of, score_trees, token_logps
 from haechi.engine.loop import Stateless
 from haechi.engine.trees import Tree, micro_batches
 from haechi.engine.trunk import TrunkCache
@@ -25,65 +29,99 @@ from haechi.models.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A preferred and a rejected answer to one prompt.
+    """A comparison of two answers to one prompt.
 
     Attributes:
-        tree: the prompt with [chosen, rejected].
+        chosen, rejected: which answers of the prompt's tree.
         margin: by how much the first is better, in units of reward.
         weight: how much the pair counts.
     """
 
-    tree: Tree
+    chosen: int = 0
+    rejected: int = 1
     margin: float = 0.0
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Micro:
-    """Indices of pairs computed at once, and the number and summed weight of the pairs of the whole update."""
+class Compared:
+    """A prompt with its answers, and the comparisons among them."""
 
-    pairs: list[int]
+    tree: Tree
+    pairs: Sequence[Pair] = (Pair(),)
+
+
+@dataclass(frozen=True, slots=True)
+class Micro:
+    """Prompts computed at once, and the number and summed weight of the pairs of the whole update."""
+
+    prompts: list[int]
     num_pairs: int
     total_weight: float
 
 
 class _PairLearner(Stateless):
-    """Batches of pairs; what a pair's loss is, the two learners below say."""
+    """Batches of prompts; what a pair's loss is, the two learners below say."""
 
     def __init__(
-        self, base: SharedBase, role: Role, pairs: Sequence[Pair], *, batch_size: int, token_budget: int, seed: int
+        self,
+        base: SharedBase,
+        role: Role,
+        compared: Sequence[Compared],
+        *,
+        batch_size: int,
+        token_budget: int,
+        seed: int,
     ) -> None:
-        self.base, self.role, self.pairs = base, role, pairs
+        self.base, self.role, self.compared = base, role, compared
         self.batch_size, self.token_budget, self.seed = batch_size, token_budget, seed
         self.trunk = TrunkCache(role.first_layer)
 
     def updates(self, step: int) -> Iterable[Sequence[Micro]]:
-        batch = batch_at(step, len(self.pairs), self.batch_size, self.seed)
-        total = sum(self.pairs[i].weight for i in batch)
-        groups = micro_batches([self.pairs[i].tree for i in batch], self.token_budget)
-        yield [Micro([batch[i] for i in group], len(batch), total) for group in groups]
-
-    def _shares(self, metrics: Mapping[str, Tensor], micro: Micro) -> dict[str, float]:
-        """Metrics, which ignore weights, as shares of the update, under their bare names."""
-        share = len(micro.pairs) / micro.num_pairs
-        return {name.split("/")[-1]: float(value) * share for name, value in metrics.items()}
-
-    def _weights(self, micro: Micro) -> Tensor:
-        return torch.tensor([self.pairs[i].weight for i in micro.pairs], device=self.base.device)
-
-    def _margins(self, micro: Micro) -> Tensor:
-        return torch.tensor([self.pairs[i].margin for i in micro.pairs], device=self.base.device)
+        batch = batch_at(step, len(self.compared), self.batch_size, self.seed)
+        pairs = [pair for i in batch for pair in self.compared[i].pairs]
+        total = sum(pair.weight for pair in pairs)
+        groups = micro_batches([self.compared[i].tree for i in batch], self.token_budget)
+        yield [Micro([batch[i] for i in group], len(pairs), total) for group in groups]
 
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         del step, metrics
         return {}
+
+    def _trees(self, micro: Micro) -> list[Tree]:
+        return [self.compared[i].tree for i in micro.prompts]
+
+    def _pairs(self, micro: Micro) -> list[Pair]:
+        return [pair for i in micro.prompts for pair in self.compared[i].pairs]
+
+    def _shares(self, metrics: Mapping[str, Tensor], micro: Micro) -> dict[str, float]:
+        """Metrics, which ignore weights, as shares of the update, under their bare names."""
+        share = len(self._pairs(micro)) / micro.num_pairs
+        return {name.split("/")[-1]: float(value) * share for name, value in metrics.items()}
+
+    def _weights(self, micro: Micro) -> Tensor:
+        return torch.tensor([pair.weight for pair in self._pairs(micro)], device=self.base.device)
+
+    def _margins(self, micro: Micro) -> Tensor:
+        return torch.tensor([pair.margin for pair in self._pairs(micro)], device=self.base.device)
+
+
+def paired(values_A: Tensor, compared: Sequence[Compared]) -> Tensor:
+    """Values [P, 2] of the chosen and the rejected answer of each pair, from those of all answers."""
+    starts = answer_starts([one.tree for one in compared])
+    places = [
+        (start + pair.chosen, start + pair.rejected)
+        for start, one in zip(starts[:-1], compared, strict=True)
+        for pair in one.pairs
+    ]
+    return values_A[torch.tensor(places, device=values_A.device)]
 
 
 class RewardLearner(_PairLearner):
     """A reward model: Bradley-Terry on the head's score of each answer's last token.
 
     Args:
-        validation: pairs whose accuracy is measured every `validate_every` steps.
+        validation: comparisons on which the accuracy is measured every `validate_every` steps.
         centring: weight of (r_chosen + r_rejected)², which keeps scores near 0.
     """
 
@@ -91,26 +129,25 @@ class RewardLearner(_PairLearner):
         self,
         base: SharedBase,
         role: Role,
-        pairs: Sequence[Pair],
+        compared: Sequence[Compared],
         *,
         batch_size: int,
         token_budget: int,
         seed: int,
         use_margin: bool = False,
         centring: float = 0.0,
-        validation: Sequence[Pair] = (),
+        validation: Sequence[Compared] = (),
         validate_every: int = 0,
     ) -> None:
-        super().__init__(base, role, pairs, batch_size=batch_size, token_budget=token_budget, seed=seed)
+        super().__init__(base, role, compared, batch_size=batch_size, token_budget=token_budget, seed=seed)
         self.use_margin, self.centring = use_margin, centring
         self.validation, self.validate_every = validation, validate_every
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
         assert self.role.head is not None
-        scored = score_trees(
-            self.base, self.role, [self.pairs[i].tree for i in micro.pairs], logps=False, trunk=self.trunk
-        )
-        scores_P2 = self.role.head(scored.last_AD.float()).view(-1, 2)
+        scored = score_trees(self.base, self.role, self._trees(micro), logps=False, trunk=self.trunk)
+        scores_A = self.role.head(scored.last_AD.float()).squeeze(-1)
+        scores_P2 = paired(scores_A, [self.compared[i] for i in micro.prompts])
         loss_P, metrics = bradley_terry(
             scores_P2[:, 0],
             scores_P2[:, 1],
@@ -127,11 +164,12 @@ class RewardLearner(_PairLearner):
         scores_P2 = self.scores(self.validation)
         return {"validation/accuracy": float((scores_P2[:, 0] > scores_P2[:, 1]).float().mean())}
 
-    def scores(self, pairs: Sequence[Pair]) -> Tensor:
+    def scores(self, compared: Sequence[Compared]) -> Tensor:
         """Scores [P, 2] of chosen and rejected."""
-        trees = [pair.tree for pair in pairs]
+        trees = [one.tree for one in compared]
         groups = micro_batches(trees, self.token_budget)
-        return answer_scores(self.base, self.role, trees, groups, TrunkCache(self.role.first_layer, 0)).view(-1, 2)
+        scores_A = answer_scores(self.base, self.role, trees, groups, TrunkCache(self.role.first_layer, 0))
+        return paired(scores_A, compared)
 
 
 class DPOLearner(_PairLearner):
@@ -141,7 +179,7 @@ class DPOLearner(_PairLearner):
         self,
         base: SharedBase,
         role: Role,
-        pairs: Sequence[Pair],
+        compared: Sequence[Compared],
         *,
         batch_size: int,
         token_budget: int,
@@ -150,17 +188,20 @@ class DPOLearner(_PairLearner):
         kind: Kind = "sigmoid",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(base, role, pairs, batch_size=batch_size, token_budget=token_budget, seed=seed)
+        super().__init__(base, role, compared, batch_size=batch_size, token_budget=token_budget, seed=seed)
         self.beta, self.label_smoothing = beta, label_smoothing
         self.kind: Kind = kind
-        trees = [pair.tree for pair in pairs]
+        trees = [one.tree for one in compared]
         found = token_logps(base, role.parent, trees, micro_batches(trees, token_budget), trunk=self.trunk)
-        self.reference_P2 = torch.tensor([float(logps.sum()) for logps in found]).view(-1, 2)
+        self.starts = answer_starts(trees)
+        self.reference_A = torch.stack([logps.sum() for logps in found]).cpu()
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
-        scored = score_trees(self.base, self.role, [self.pairs[i].tree for i in micro.pairs], trunk=self.trunk)
-        logps_P2 = segment_sum(scored.logps_N, scored.segments_N, scored.num_answers).view(-1, 2)
-        reference_P2 = self.reference_P2[micro.pairs].to(logps_P2.device)
+        prompts = [self.compared[i] for i in micro.prompts]
+        scored = score_trees(self.base, self.role, self._trees(micro), trunk=self.trunk)
+        logps_A = segment_sum(scored.logps_N, scored.segments_N, scored.num_answers)
+        reference_A = self.reference_A[answers_of(micro.prompts, self.starts)].to(logps_A.device)
+        logps_P2, reference_P2 = paired(logps_A, prompts), paired(reference_A, prompts)
         loss_P, metrics = dpo(
             logps_P2[:, 0],
             logps_P2[:, 1],

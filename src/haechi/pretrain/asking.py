@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from haechi.pretrain.facts import Deed, Fact, Matter, random_entity, random_fact
+from haechi.pretrain.facts import Deed, Fact, Matter, random_entity, random_fact, random_scene
 from haechi.pretrain.lexicon import (
     ADJECTIVE_QUESTIONS,
     DEED_PARTS,
@@ -56,10 +56,10 @@ def unanswerable_question(
             fact = replace(fact, subject=subject)
         elif shape < 0.5:  # what is told of a thing, asked of its part
             fact = replace(fact, subject=f"{subject}의 {rng.choice(PARTS)}")
-        elif shape < 0.75:  # another matter of a subject that is spoken of
-            fact = random_fact(rng, fact.subject)
-        else:
-            fact = random_fact(rng, subject)
+        else:  # another matter, of a subject that is spoken of or of the page's own
+            subject = fact.subject if shape < 0.75 else subject
+            scene = random_scene(rng, subject, unseen) if rng.random() < 0.6 else []
+            fact = rng.choice(scene) if scene else random_fact(rng, subject)
         if fact.matter not in known:
             return Asked(_ask(rng, fact, unseen), fact.kind, None, None)
 
@@ -98,6 +98,8 @@ def _slip(rng: random.Random, value: str) -> str:
 def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
     if "의 " in fact.subject and not unseen and rng.random() < 0.3:  # 성 성벽, 성에 있는 성벽 for 성의 성벽
         fact = replace(fact, subject=rng.choice((" ", "에 있는 ")).join(fact.subject.rsplit("의 ", 1)))
+    if fact.scene:
+        return fill(pick(rng, fact.slot.questions, unseen), fact)
     if fact.deed:
         question = _ask_deed(rng, fact, fact.deed, unseen)
     elif not unseen and fact.relation is None and fact.label in ADJECTIVE_QUESTIONS and rng.random() < 0.4:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
-from haechi.pretrain.korean import SYLLABLES
+from haechi.pretrain.frames import Frame, Slot, frames
+from haechi.pretrain.korean import SYLLABLES, agree
 from haechi.pretrain.lexicon import (
+    ACTS,
     COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
@@ -15,10 +18,12 @@ from haechi.pretrain.lexicon import (
     DEED_PARTS,
     DEED_VERBS,
     ENTITY_ENDINGS,
+    ENTITY_KINDS,
     ERAS,
     EVERYDAY_RELATIONS,
     HOLDINGS,
     LABELS,
+    LARGEST,
     MODIFIERS,
     NAME_SYLLABLES,
     NAMED,
@@ -34,8 +39,6 @@ from haechi.pretrain.lexicon import (
     Relation,
     Verb,
 )
-
-_MATTER = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
 
 # A subject and what it is about, where synonyms count as one: what a world tells, and what it does not.
 Matter = tuple[str, str]
@@ -57,9 +60,25 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """What a frame's sentence tells, in one of its ways.
+
+    Attributes:
+        frame: what is told.
+        sentence: the way that was chosen, with its slots open and the words of no importance filled.
+        values: the slots that it tells, and their values.
+    """
+
+    frame: Frame
+    sentence: str
+    values: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fact:
     """One value of one attribute of a subject: an entity, or a part of one. Where a relation tells it with a verb,
-    `label` is what is counted, or empty."""
+    `label` is what is counted, or empty. A deed and a scene are told in one sentence of several values, of which this
+    is `part`."""
 
     subject: str
     relation: Relation | None
@@ -68,23 +87,72 @@ class Fact:
     value: str
     deed: Deed | None = None
     part: str = ""
+    scene: Scene | None = None
+
+    @property
+    def slot(self) -> Slot:
+        """The slot of its scene that it fills."""
+        assert self.scene is not None
+        return self.scene.frame.slots[self.part]
 
     @property
     def matter(self) -> Matter:
-        attribute = _deed_name(self.deed, self.part) if self.deed else self.relation.name if self.relation else ""
+        known = _matters()
+        owner, attribute = self.subject, self._attribute
+        if attribute not in known:  # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`
+            owner, _, attribute = f"{owner}의 {attribute}".rpartition("의 ")
+        attribute = known.get(attribute, attribute)
+        # And where `벽의 색` is spoken of as such, `등대의 벽` and `색` are `등대` and `벽의 색`.
+        whole, _, part = owner.rpartition("의 ")
+        for word in _words(attribute) if whole else ():
+            if f"{part}의 {word}" in known:
+                return whole, known[f"{part}의 {word}"]
+        return owner, attribute
+
+    @property
+    def _attribute(self) -> str:
+        if self.scene:
+            return _slot_name(self.scene.frame, self.part)
+        if self.deed:
+            return _deed_name(self.deed, self.part)
         if self.relation is HOLDINGS:
-            attribute = f"{self.label}의 수"
-        elif self.relation is NAMED:
-            attribute = f"{self.label}의 이름"
-        elif self.label:
-            attribute = re.sub(r" (수|색|이름)$", r"의 \1", self.label)
-            if attribute not in _MATTER:  # a 열쇠지기 guards the 열쇠
-                attribute = re.sub(r"지기$", "의 guard", attribute)
-        # `등대` and `열쇠의 길이` make the same words as `등대의 열쇠` and `길이`.
-        if attribute in _MATTER:
-            return self.subject, _MATTER[attribute]
-        owner, _, attribute = f"{self.subject}의 {attribute}".rpartition("의 ")
-        return owner, _MATTER.get(attribute, attribute)
+            return f"{self.label}의 수"
+        if self.relation is NAMED:
+            return f"{self.label}의 이름"
+        if self.relation:
+            return self.relation.name
+        attribute = _plain(self.label)
+        # A 열쇠지기 guards the 열쇠.
+        return attribute if attribute in _matters() else re.sub(r"지기$", "의 guard", attribute)
+
+
+def _plain(label: str) -> str:
+    """`기둥 수` and `기둥의 수` are one label."""
+    return re.sub(r" (수|색|이름)$", r"의 \1", label)
+
+
+def _slot_name(frame: Frame, slot: str) -> str:
+    return f"{frame.name}, {slot}"
+
+
+@lru_cache(maxsize=1)
+def _matters() -> dict[str, str]:
+    """One name for all that speaks of one thing: by attribute, the first of those that any two lists have in common."""
+    name = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
+    for frame in frames():
+        for slot, told in frame.slots.items():
+            joined = {_slot_name(frame, slot), *map(_plain, told.aliases)}
+            old = {name[one] for one in joined if one in name}
+            new = min(joined | old)
+            name |= {one: new for one, called in name.items() if called in old}
+            name |= dict.fromkeys(joined, new)
+    return name
+
+
+@cache
+def _words(matter: str) -> tuple[str, ...]:
+    """The attributes that a matter goes by; an unknown one goes by its own name."""
+    return tuple(one for one, called in _matters().items() if called == matter) or (matter,)
 
 
 def _deed_name(deed: Deed, part: str) -> str:
@@ -100,16 +168,66 @@ def _deed_name(deed: Deed, part: str) -> str:
     return f"{verb}, {deed.role} {part}"
 
 
-def random_facts(rng: random.Random, entity: str, known: set[Matter], count: int) -> list[Fact]:
-    """`count` facts or a few more of an entity and its parts, on no matter that is `known` already; `known` grows."""
+def random_facts(
+    rng: random.Random, entity: str, known: set[Matter], count: int, unseen: bool = False
+) -> list[Fact]:
+    """`count` facts or a few more of an entity and its parts, on no matter that is `known` already; `known` grows.
+    Scenes are told in their held-out sentence if `unseen`."""
     facts: list[Fact] = []
     while len(facts) < count:
-        subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.3 else entity
-        found = random_deed(rng, subject) if rng.random() < 0.25 else [random_fact(rng, subject)]
+        subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.25 else entity
+        shape = rng.random()
+        if shape < 0.65:
+            found = random_scene(rng, subject, unseen)
+        else:
+            found = random_deed(rng, subject) if shape < 0.75 else [random_fact(rng, subject)]
         if not known & {fact.matter for fact in found}:
             known.update(fact.matter for fact in found)
             facts.extend(found)
     return facts
+
+
+def random_scene(rng: random.Random, subject: str, unseen: bool = False) -> list[Fact]:
+    """What one sentence of a frame tells of a subject, a fact for each of its slots; empty where no frame is of it."""
+    fitting = _frames_of(_kind_of(subject))
+    if not fitting:
+        return []
+    frame = rng.choice(fitting)
+    sentence = frame.sentences[-1] if unseen else rng.choice(frame.sentences[:-1])
+    values = tuple((slot, _slot_value(rng, frame.slots[slot])) for slot in frame.told(sentence))
+    for noise, value in (
+        ("{O}", random_entity(rng)),
+        ("{P}", _person(rng)),
+        ("{N}", rng.choice(NOUNS)),
+        ("{Y}", _value(rng, "year", "")),
+        ("{#}", str(rng.randint(2, 99))),
+    ):
+        sentence = sentence.replace(noise, value)
+    scene = Scene(frame, sentence, values)
+    return [Fact(subject, None, "", frame.slots[slot].kind, value, None, slot, scene) for slot, value in values]
+
+
+@cache
+def _frames_of(kind: str) -> tuple[Frame, ...]:
+    return tuple(frame for frame in frames() if kind in frame.of)
+
+
+def _kind_of(subject: str) -> str:
+    """What a subject is, by its name."""
+    if "의 " in subject:
+        return "part"
+    return next((kind for kind, endings in ENTITY_KINDS.items() if subject.endswith(endings)), "person")
+
+
+def _slot_value(rng: random.Random, slot: Slot) -> str:
+    if slot.unit:
+        largest = LARGEST.get(slot.unit, 9999)
+        if largest == 9999 and rng.random() < 0.05:
+            return f"{rng.randint(1, 9)}만 {rng.randint(1, 99)}00{slot.unit}"
+        return f"{rng.randint(2, largest if rng.random() < 0.6 else min(largest, 99))}{slot.unit}"
+    if slot.name_like:
+        return _given_name(rng, "")
+    return _value(rng, slot.kind, "")
 
 
 def random_deed(rng: random.Random, subject: str) -> list[Fact]:
@@ -211,13 +329,16 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
             return rng.choice(SEASONS) if rng.random() < 0.6 else f"{rng.randint(1, 12)}월 {rng.randint(1, 30)}일"
         case "price":
             return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
+        case "act":
+            return agree(rng.choice(ACTS).replace("{N}", rng.choice(NOUNS)))
 
 
 def _given_name(rng: random.Random, noun: str) -> str:
+    """What something is called; half of the time the name ends in what it is, where that is known."""
     shape = rng.random()
     if shape < 0.4:
         first = (random_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")
-        return rng.choice(first) + noun
+        return rng.choice(first) + (noun or rng.choice(NOUNS))
     return random_name(rng, 2, 4) if shape < 0.7 else rng.choice(NOUNS) + rng.choice(NOUNS)
 
 

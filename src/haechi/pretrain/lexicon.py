@@ -9,13 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-Kind = Literal["person", "thing", "place", "year", "length", "count", "days", "colour", "season", "price"]
+Kind = Literal["person", "thing", "place", "year", "length", "count", "days", "colour", "season", "price", "act"]
 
-ENTITY_ENDINGS: tuple[str, ...] = (
-    "마을", "성", "항구", "섬", "호수", "산", "숲", "강", "골짜기", "나루", "도시", "왕국", "협곡", "동굴", "폭포", "언덕",
-    "탑", "등대", "다리", "신전", "도서관", "학당", "시장", "우물", "조합", "기사단", "상단", "극단", "학파", "축제", "의식",
-    "고래", "사슴", "여우", "거북", "용", "새", "검", "거울", "피리", "반지", "배", "종", "지도", "등불", "방패", "수도원", "농장",
-)
+# What an entity's name ends in, by what it then is; a person's name has no such ending.
+ENTITY_KINDS: dict[str, tuple[str, ...]] = {
+    "place": (
+        "마을", "성", "항구", "섬", "호수", "산", "숲", "강", "골짜기", "나루", "도시", "왕국", "협곡", "동굴", "폭포", "언덕",
+        "탑", "등대", "다리", "신전", "도서관", "학당", "시장", "우물", "수도원", "농장", "해협", "화산", "요새", "여관", "고개", "절", "온천", "늪",
+    ),
+    "group": ("조합", "기사단", "상단", "극단", "학파", "공방", "악단", "의회", "순찰대"),
+    "event": ("축제", "의식", "경주", "장터", "잔치"),
+    "beast": ("고래", "사슴", "여우", "거북", "용", "새", "말", "수달", "갈매기", "문어", "늑대", "나방"),
+    "thing": ("검", "거울", "피리", "반지", "배", "종", "지도", "등불", "방패", "하프", "책", "망원경", "시계"),
+}  # fmt: skip
+ENTITY_ENDINGS: tuple[str, ...] = tuple(ending for endings in ENTITY_KINDS.values() for ending in endings)
 
 MODIFIERS: tuple[str, ...] = (
     "푸른", "붉은", "은빛", "금빛", "검은", "하얀", "고요한", "깊은", "높은", "오래된", "잠든", "숨은", "달빛", "별빛", "물빛",
@@ -330,6 +337,18 @@ COINED_LABELS: dict[Kind, tuple[str, ...]] = {
     "season": (" 철", "이 열리는 때"),
     "price": (" 값", " 삯"),
 }
+
+# The largest number that a counter is drawn with, where thousands make no sense.
+LARGEST: dict[str, int] = {"시": 24, "시간": 99, "분": 90, "살": 300, "번": 99, "남매": 12, "곳": 99, "단": 900, "줄": 60}
+
+# What one may or may not do, where a value is a deed: `{N}` is something at hand.
+ACTS: tuple[str, ...] = (
+    "{N}(을/를) 줍는 일", "{N}(을/를) 태우는 일", "{N}(을/를) 던지는 일", "{N}(을/를) 깨뜨리는 일", "{N}(을/를) 세는 일", "{N}에 앉는 일", "{N}에 손을 대는 일", "{N}(을/를) 비웃는 일",
+    "{N}(을/를) 물에 띄우는 일", "{N}(을/를) 거꾸로 매다는 일", "{N}(을/를) 들고 뛰는 일", "{N}(을/를) 땅에 묻는 일", "{N}(을/를) 밟는 일", "{N}(을/를) 남에게 주는 일", "{N}에 이름을 쓰는 일",
+    "{N} 앞에서 절하는 일", "{N} 옆에서 조는 일", "{N} 없이 걷는 일", "{N}(을/를) 두드리는 일", "{N}(을/를) 그리는 일", "{N}(을/를) 사고파는 일", "{N}(을/를) 숨기는 일",
+    "휘파람을 부는 일", "맨발로 걷는 일", "뒤를 돌아보는 일", "소리 내어 웃는 일", "불을 켜는 일", "거짓말을 하는 일", "우산을 펴는 일", "손톱을 깎는 일", "옛 노래를 부르는 일", "달을 가리키는 일",
+    "머리를 감는 일", "문을 두 번 두드리는 일", "혼자 밥을 먹는 일", "별을 세는 일", "그림자를 밟는 일", "이름을 부르는 일", "나이를 묻는 일", "춤을 추는 일",
+)  # fmt: skip
 
 # Attributes that speak of one thing: where one of them is told, the others are not a question without an answer.
 SAME_MATTER: tuple[frozenset[str], ...] = (

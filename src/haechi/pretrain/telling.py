@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from haechi.pretrain.facts import Deed, Fact, random_entity, random_name
+from haechi.pretrain.facts import Deed, Fact, Scene, random_entity, random_name
 from haechi.pretrain.korean import Register, agree, in_register, linked
 from haechi.pretrain.lexicon import (
     APPOSED,
@@ -42,12 +42,15 @@ def told_in_prose(rng: random.Random, facts: Sequence[Fact], register: Register,
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
             sentences.append(fill(joined, fact))
+        elif fact.scene:
+            waiting = [other for other in waiting if other.scene is not fact.scene]
+            sentences.append(_tell_scene(rng, fact, fact.scene))
         elif fact.deed:
             waiting = [other for other in waiting if other.deed is not fact.deed]
             sentences.append(_tell_deed(rng, fact.subject, fact.deed, unseen))
         else:
             sentences.append(_tell(rng, fact, unseen))
-        if rng.random() < 0.15:
+        if not fact.scene and rng.random() < 0.15:
             sentences[-1] = _and_more(rng, sentences[-1])
         if rng.random() < 0.15:
             sentences.append(fill(rng.choice(FILLERS), fact))
@@ -96,6 +99,16 @@ def _tell_deed(rng: random.Random, subject: str, deed: Deed, unseen: bool) -> st
     else:
         words.insert(rng.randint(0, len(words)), phrase(deed.role, subject))
     return agree(f"{' '.join(words)} {deed.verb.past}다.")
+
+
+def _tell_scene(rng: random.Random, fact: Fact, scene: Scene) -> str:
+    """The sentence that was chosen for it, now and then with an opening and more words before a value."""
+    sentence = scene.sentence
+    for slot, value in scene.values:
+        kind = scene.frame.slots[slot].kind
+        more = _before_value(rng, kind) if kind in ("person", "thing", "place") and rng.random() < 0.3 else ""
+        sentence = sentence.replace("{" + slot + "}", more + value)
+    return fill((rng.choice(OPENINGS) if rng.random() < 0.1 else "") + sentence, fact)
 
 
 def _labelled(fact: Fact) -> bool:

@@ -49,7 +49,7 @@ def generate(
     told: list[list[Fact]] = []
     known: set[Matter] = set()
     for title in titles:
-        told.append(random_facts(rng, title, known, count=rng.randint(2, 4)))
+        told.append(random_facts(rng, title, known, rng.randint(2, 4), unseen_templates))
     texts = [told_in_prose(rng, facts, register, unseen_templates) for facts in told]
     asked = tuple(
         unanswerable_question(rng, titles, told, known, unseen_templates)

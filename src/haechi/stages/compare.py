@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -13,6 +13,7 @@ from haechi.errors import InputError, StageError
 from haechi.feedback.simulated import Asked, Judged, compare, spoil
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
+from haechi.recipe import Compare
 from haechi.records.clean import PreferenceLimits, clean_preferences
 from haechi.records.read import ReadingLog, read_preferences
 from haechi.records.similar import normalised, similar_pairs
@@ -23,8 +24,6 @@ from haechi.retrieval.contexts import Context, retrieved_contexts
 from haechi.retrieval.library import Library
 from haechi.stages.cases import Case, case_row, load_cases, words_of
 from haechi.stages.sample import PARTS
-
-_PAIRS_A_QUESTION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,35 +79,39 @@ def _simulated(task: Task) -> Iterator[Compared]:
         written = [case.question.answer for case in cases if case.question.answerable and case.question.answer]
         for number, case in enumerate(cases):
             asked = Asked(case.question, case.context.passages, case.context.gold_numbers, case.should_abstain)
-            drawn = _among(asked, sampled[case.question.id], words, settings.error_rate, settings.seed)
-            wanted = _PAIRS_A_QUESTION if settings.constructed < 1 else 0
-            found = list(drawn)[:wanted]
-            target = case.target(words)
-            if target is not None and settings.constructed > 0:
-                others = [written[(number + step) % len(written)] for step in (7, 13)] if written else []
-                spoilt = spoil(asked, target, words, [o for o in others if o != case.question.answer], settings.seed)
-                count = round(_PAIRS_A_QUESTION * settings.constructed / max(1 - settings.constructed, 0.25))
-                found += [
-                    judged
-                    for worse in spoilt[:count]
-                    if (
-                        judged := compare(
-                            asked, target, worse, words, error_rate=settings.error_rate, seed=settings.seed
-                        )
-                    )
-                ]
-            for judged in found:
+            others = [written[(number + step) % len(written)] for step in (7, 13)] if written else []
+            answers = sampled[case.question.id]
+            for judged in _judged(asked, case.target(words), answers, others, words, settings):
                 yield Compared(case, judged.chosen, judged.rejected, judged.kind, part == "validation", judged.flipped)
         task.progress.update(PARTS.index(part) + 1, len(PARTS))
 
 
-def _among(asked: Asked, answers: Sequence[str], words: Template, error_rate: float, seed: int) -> Iterator[Judged]:
-    distinct = sorted(
-        set(answers), key=lambda text: hashlib.sha256(f"{seed}:{asked.question.id}:{text}".encode()).digest()
-    )
-    for a, b in combinations(distinct, 2):
-        if judged := compare(asked, a, b, words, error_rate=error_rate, seed=seed):
-            yield judged
+def _judged(
+    asked: Asked,
+    written: str | None,
+    answers: Sequence[str],
+    others: Sequence[str],
+    words: Template,
+    settings: Compare,
+) -> list[Judged]:
+    """At most `settings.pairs` comparisons of a question: the written answer against its spoilt versions, as far as the
+    recipe's share of these goes, then every two of the sampled answers, in an order of chance."""
+
+    def chance(couple: tuple[str, str]) -> bytes:
+        return hashlib.sha256("\0".join((str(settings.seed), asked.question.id, *couple)).encode()).digest()
+
+    def judged(couples: Iterable[tuple[str, str]]) -> list[Judged]:
+        said = (compare(asked, a, b, words, error_rate=settings.error_rate, seed=settings.seed) for a, b in couples)
+        return [one for one in said if one]
+
+    found: list[Judged] = []
+    if written is not None:
+        others = [other for other in others if other != asked.question.answer]
+        spoilt = spoil(asked, written, words, others, settings.seed)
+        found = judged((written, worse) for worse in spoilt)[: round(settings.pairs * settings.constructed)]
+    if settings.constructed < 1:
+        found += judged(sorted(combinations(sorted(set(answers)), 2), key=chance))
+    return found[: settings.pairs]
 
 
 def _from_file(task: Task) -> Iterator[Compared]:

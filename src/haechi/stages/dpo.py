@@ -21,13 +21,13 @@ def run(task: Task) -> dict[str, Any]:
     """Writes the role, `metrics.jsonl` and `samples.jsonl`."""
     settings = task.recipe.dpo
     base = base_of(task)
-    pairs = load_pairs(task, base).training
+    compared = load_pairs(task, base).training
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed)
-    steps = steps_for(len(pairs), settings.batch_size, settings.epochs)
+    steps = steps_for(len(compared), settings.batch_size, settings.epochs)
     learner = DPOLearner(
         base,
         role,
-        pairs,
+        compared,
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
@@ -44,4 +44,4 @@ def run(task: Task) -> dict[str, Any]:
     )
     save_role(role.freeze(), base, task.folder)
     write_samples(task, base, role, load_cases(task, "validation")[:8])
-    return {"trained_parameters": role.num_trained, "pairs": len(pairs)}
+    return {"trained_parameters": role.num_trained, "pairs": sum(len(one.pairs) for one in compared)}

@@ -74,7 +74,7 @@ def run(task: Task) -> dict[str, Any]:
     write_json(task.folder / "accuracy.json", measured.as_dict())
     return {
         "trained_parameters": role.num_trained,
-        "training_pairs": len(pairs.training),
+        "training_pairs": sum(len(one.pairs) for one in pairs.training),
         "held_out_pairs": len(rows),
         "accuracy": measured.accuracy.as_dict(),
         "ceiling": measured.ceiling,

@@ -26,8 +26,11 @@ def test_what_is_called_unanswerable_is_not_told() -> None:
         told = [random_facts(rng, title, known, 3) for title in titles]
         could_ask: set[str] = set()
         for fact in (fact for facts in told for fact in facts if fact.deed is None):
-            patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
-            patterns += ADJECTIVE_QUESTIONS.get(fact.label, ())
+            if fact.scene:
+                patterns = fact.slot.questions
+            else:
+                patterns = fact.relation.questions if fact.relation else LABEL_QUESTIONS[fact.kind]
+                patterns += ADJECTIVE_QUESTIONS.get(fact.label, ())
             for subject in _calls(fact.subject):
                 could_ask.update(fill(pattern, replace(fact, subject=subject)) for pattern in patterns)
         for _ in range(6):

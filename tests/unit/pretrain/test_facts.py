@@ -7,13 +7,18 @@ from dataclasses import replace
 
 import pytest
 
-from haechi.pretrain.facts import Deed, Fact, random_name
+from haechi.pretrain.facts import Deed, Fact, Scene, random_name
+from haechi.pretrain.frames import Frame, frames
 from haechi.pretrain.korean import SYLLABLES
 from haechi.pretrain.lexicon import HOLDINGS, NAMED, RELATIONS, Relation, Verb
 
 
 def _relation(name: str) -> Relation:
     return next(relation for relation in RELATIONS if relation.name == name)
+
+
+def _frame(name: str) -> Frame:
+    return next(frame for frame in frames() if frame.name == name)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +30,14 @@ def _relation(name: str) -> Relation:
             Fact("등대의 열쇠", _relation("guard"), "", "person", "한바라"),
         ),
         (Fact("등대", None, "벽 색", "colour", "흰색"), Fact("등대의 벽", _relation("coloured"), "", "colour", "회색")),
+        (
+            Fact("등대", None, "", "colour", "흰색", None, "wall", Scene(_frame("pl_roof_wall"), "", ())),
+            Fact("등대의 벽", _relation("coloured"), "", "colour", "회색"),
+        ),
+        (
+            Fact("등대", None, "", "person", "오누리", None, "who", Scene(_frame("pl_founded"), "", ())),
+            Fact("등대", _relation("founder"), "", "person", "한바라"),
+        ),
         (Fact("등대", _relation("tall"), "", "length", "3미터"), Fact("등대", None, "높이", "length", "4미터")),
         (Fact("등대", None, "폭", "length", "3미터"), Fact("등대", None, "너비", "length", "4미터")),
         (Fact("등대", None, "열쇠의 길이", "length", "3자"), Fact("등대의 열쇠", None, "길이", "length", "4자")),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from haechi.pretrain.frames import frames
 from haechi.pretrain.lexicon import ADJECTIVE_QUESTIONS, DEED_VERBS, HOLDINGS, LABEL_QUESTIONS, NAMED, RELATIONS, Verb
 from haechi.pretrain.worlds import World, generate
 
@@ -107,6 +108,7 @@ def deed_shapes(*, unseen: bool) -> list[re.Pattern[str]]:
 
 def test_held_out_questions_are_never_asked_in_training(worlds: list[World]) -> None:
     asking = [r.questions for r in (*RELATIONS, HOLDINGS, NAMED)] + list(LABEL_QUESTIONS.values())
+    asking += [slot.questions for frame in frames() for slot in frame.slots.values()]
     held = shapes(patterns[-1] for patterns in asking) + deed_shapes(unseen=True)
     seen = shapes(pattern for patterns in asking for pattern in patterns[:-1]) + deed_shapes(unseen=False)
     seen += shapes(pattern for patterns in ADJECTIVE_QUESTIONS.values() for pattern in patterns)

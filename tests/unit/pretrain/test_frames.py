@@ -1,0 +1,137 @@
+"""Frames: read from text, refused with the line where they do not hold together; each question asks for one matter."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from haechi.errors import InputError
+from haechi.pretrain.facts import _matters, random_scene
+from haechi.pretrain.frames import frames, read_frames
+from haechi.pretrain.korean import agree
+from haechi.pretrain.lexicon import ENTITY_KINDS, LABEL_QUESTIONS, LABELS, PARTS, RELATIONS
+from haechi.pretrain.telling import told_in_prose
+
+DISCOVERED = """## discovered
+of: place, thing
+who: person = 발견자
+count: number 명
++ 길을 잃은 {who}(이/가) {P}(과/와) 함께 {E}(을/를) 찾아냈다.
++ {who}(은/는) {count}(을/를) 이끌고 {E}에 닿았다.
+who? 누가 {E}(을/를) 찾아냈나요?
+who? {E}의 발견자는 누구예요?
+count? {E}에 닿은 사람은 몇 명인가요?
+count? 몇 명이 {E}에 닿았어?
+"""
+
+
+def test_a_frame_is_read() -> None:
+    (frame,) = read_frames(Path("f.txt"), DISCOVERED)
+    assert frame.name == "discovered" and frame.of == {"place", "thing"}
+    assert [frame.told(sentence) for sentence in frame.sentences] == [["who"], ["who", "count"]]
+    who, count = frame.slots["who"], frame.slots["count"]
+    assert (who.kind, who.unit, who.aliases) == ("person", "", ("발견자",))
+    assert (count.kind, count.unit, count.aliases) == ("count", "명", ())
+    assert who.questions == ("누가 {E}(을/를) 찾아냈나요?", "{E}의 발견자는 누구예요?")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("## discovered\n", "", 1, "stands before the first frame"),
+        ("place, thing", "place, ship", 2, "no entity is a ship"),
+        ("who: person", "who: sailor", 3, "no value is a sailor"),
+        ("{P}(과/와)", "{Q}(과/와)", 5, "names {Q}"),
+        ("{count}(을/를) 이끌고", "{who}(을/를) 이끌고", 6, "names {who}"),
+        ("+ {who}(은/는)", "{who}(은/는)", 6, "is no line of a frame"),
+        ("누가 {E}(을/를)", "누가 그것을", 7, "does not name {E} once"),
+        ("{E}에 닿은 사람은", "{E}에 닿은 {who}(은/는)", 9, "names {who}"),
+        ("count? 몇", "number? 몇", 10, "asks for number"),
+        ("count? 몇 명이 {E}에 닿았어?\n", "", 1, "is not whole (count)"),
+        ("of: place, thing\n", "", 1, "is not whole"),
+    ],
+)
+def test_what_does_not_hold_together_is_refused_with_its_line(old: str, new: str, line: int, message: str) -> None:
+    assert DISCOVERED.count(old) == 1
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        read_frames(Path("f.txt"), DISCOVERED.replace(old, new))
+    assert caught.value.line == line
+
+
+def test_frames_that_come_along() -> None:
+    found = frames()
+    assert len(found) > 100 and len({frame.name for frame in found}) == len(found)
+    for kind in ("person", "part", *ENTITY_KINDS):
+        assert sum(kind in frame.of for frame in found) >= 10, kind
+    for frame in found:
+        assert all(sentence.endswith("다.") for sentence in frame.sentences), frame.name
+        assert frame.sentences[-1] not in frame.sentences[:-1]
+        for slot in frame.slots.values():
+            assert slot.questions[-1] not in slot.questions[:-1]
+
+
+def test_a_question_asks_for_one_matter() -> None:
+    """Whatever frame, relation or label a question comes from, in the same words it asks for the same thing: else what
+    is told of one would be called untold of the other."""
+    matters = _matters()
+    asked: dict[str, set[str]] = defaultdict(set)
+    for frame in frames():
+        for name, slot in frame.slots.items():
+            for question in slot.questions:
+                asked[question].add(matters[f"{frame.name}, {name}"])
+    for relation in RELATIONS:
+        for question in relation.questions:
+            asked[question].add(matters.get(relation.name, relation.name))
+    for kind, questions in LABEL_QUESTIONS.items():
+        for label in LABELS[kind]:
+            plain = re.sub(r" (수|색|이름)$", r"의 \1", label)
+            for question in questions:
+                asked[question.replace("{L}", label)].add(matters.get(plain, plain))
+    filled: dict[str, set[str]] = defaultdict(set)
+    for question, found in asked.items():
+        filled[agree(question.replace("{E}", "등대"))] |= found
+    assert {question: found for question, found in filled.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("unseen", [False, True])
+def test_a_scene_tells_its_values(unseen: bool) -> None:
+    """Each value stands in the sentence, and no slot is left open, whatever is told of and in whatever register."""
+    rng = random.Random(8)
+    kinds = {"person": "한바라", "part": "등대의 " + PARTS[0]} | {
+        kind: f"오누리 {endings[0]}" for kind, endings in ENTITY_KINDS.items()
+    }
+    told: set[str] = set()
+    for _ in range(400):
+        for kind, subject in kinds.items():
+            facts = random_scene(rng, subject, unseen)
+            scene = facts[0].scene
+            assert scene is not None and kind in scene.frame.of
+            assert all(fact.scene is scene and fact.subject == subject for fact in facts)
+            text = told_in_prose(rng, facts, rng.choice(("plain", "formal", "polite")), unseen)
+            assert not re.search(r"[{}/()]", text), text
+            assert subject in text and all(fact.value in text for fact in facts), (text, facts)
+            told.add(scene.frame.name)
+    assert told == {frame.name for frame in frames()}
+
+
+def test_held_out_sentences_are_told_only_in_measuring() -> None:
+    rng = random.Random(1)
+    for unseen in (False, True):
+        for _ in range(500):
+            (fact, *_) = random_scene(rng, "오누리 마을", unseen)
+            assert fact.scene is not None
+            frame, told = fact.scene.frame, tuple(slot for slot, _ in fact.scene.values)
+            # The noise is filled, so the patterns are told apart by what stands between their braces.
+            fitting = [
+                number
+                for number, pattern in enumerate(frame.sentences)
+                if tuple(frame.told(pattern)) == told
+                and re.fullmatch(
+                    re.sub(r"\\\{[OPNY\\#]+\\\}", ".+", re.escape(pattern)).replace(r"\#", "#"), fact.scene.sentence
+                )
+            ]
+            assert (len(frame.sentences) - 1 in fitting) == unseen, (frame.name, fact.scene.sentence, fitting)

@@ -1,0 +1,56 @@
+"""The comparisons of one question: how many, of what, and what the annotator says of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from haechi.feedback.simulated import Asked, quality
+from haechi.prompt.template import template
+from haechi.recipe import Compare
+from haechi.records.types import Passage, Question
+from haechi.stages.compare import _judged
+
+WORDS = template("ko", instructed=False)
+WRITTEN = "오누리입니다. [1]"
+SAMPLED = ["오누리입니다. [1]", "한보리입니다. [1]", "오누리입니다. [2]", "오누리입니다.", "한보리입니다. [1]"]
+OTHERS = ["37미터입니다.", "소금입니다."]
+
+
+def asked() -> Asked:
+    passages = [
+        Passage(id=f"d#{n}", document_id="d", title="등대", text=text, start=0, end=len(text))
+        for n, text in enumerate(("등대지기는 오누리이다.", "높이는 37미터이다."))
+    ]
+    question = Question(id="q", text="등대지기는 누구?", answer="오누리입니다.", accepted=("오누리",))
+    return Asked(question, passages, (1,), should_abstain=False)
+
+
+def couples(pairs: int, constructed: float, seed: int = 0, error_rate: float = 0.0) -> list[tuple[str, str]]:
+    settings = Compare(pairs=pairs, constructed=constructed, seed=seed, error_rate=error_rate)
+    return [(one.chosen, one.rejected) for one in _judged(asked(), WRITTEN, SAMPLED, OTHERS, WORDS, settings)]
+
+
+def test_of_sampled_answers_every_two_that_differ_are_compared() -> None:
+    """Four different answers make six couples, and the annotator prefers the better one of each."""
+    found = couples(pairs=20, constructed=0)
+    assert len(found) == len({frozenset(couple) for couple in found}) == 6
+    assert {text for couple in found for text in couple} == set(SAMPLED)
+    assert all(quality(asked(), a, WORDS) > quality(asked(), b, WORDS) for a, b in found)
+    assert couples(20, 0) == found != couples(20, 0, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "constructed", "spoilt", "sampled"), [(8, 0.25, 2, 6), (8, 0.5, 4, 4), (4, 0.5, 2, 2), (8, 1.0, 4, 0)]
+)
+def test_as_many_as_the_recipe_says(pairs: int, constructed: float, spoilt: int, sampled: int) -> None:
+    """Four spoilt versions there are at most: refused, uncited, cited wrongly, another's value."""
+    found = couples(pairs, constructed)
+    assert len(found) == spoilt + sampled
+    assert all(chosen == WRITTEN for chosen, _ in found[:spoilt])
+    assert set(found[spoilt:]) <= set(couples(20, 0))
+
+
+def test_the_annotator_errs_as_often_as_it_says() -> None:
+    right = set(couples(20, 0))
+    flips = [couple not in right for seed in range(60) for couple in couples(20, 0, seed, error_rate=0.3)]
+    assert sum(flips) / len(flips) == pytest.approx(0.3, abs=0.07)  # 360 draws, a deviation of 0.024
