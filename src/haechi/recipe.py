@@ -231,7 +231,7 @@ class Compare(Section):
     pairs: Count = 8
     """Comparisons of a question at most (source: simulated)."""
     constructed: Share = 0.5
-    """Share of them that set the written answer against a version spoilt on purpose, as far as it can be spoilt."""
+    """Share of `pairs` that set the written answer against a version spoilt on purpose, as far as it can be spoilt."""
     seed: Natural = 0
     """Seed of the annotator's errors."""
 
@@ -249,9 +249,18 @@ class Reward(Training):
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0
     """Weight of the squared sum of a pair's two rewards, which keeps rewards near 0."""
+    verdicts: tuple[str, str] | None = None
+    """Two tokens, right and wrong, that the base was taught to say after an answer: where given, rewards begin as the
+    difference of their logits."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the prompts whose pairs only measure the accuracy, where pairs come from a file; otherwise those are the
     pairs on validation questions."""
+
+    @model_validator(mode="after")
+    def _tells_apart(self) -> Self:
+        if self.verdicts and self.verdicts[0] == self.verdicts[1]:
+            raise ValueError(f"verdicts names {self.verdicts[0]} twice. Fix: name two tokens, right and wrong.")
+        return self
 
 
 class Dpo(Training):
@@ -553,10 +562,6 @@ class Recipe(Section):
                 kind = "full" if trainable.kind == "lora" and trainable.rank == 0 else trainable.kind
                 if kind in ("full", "top_layers"):
                     raise ValueError(f"{name}.trainable.kind is {kind}, but nf4 weights cannot change. Fix: take lora.")
-        if self.reward.margin and self.compare.source == "simulated":
-            raise ValueError(
-                "reward.margin is true, but the simulated annotator gives no margins. Fix: set reward.margin to false."
-            )
         if not self.dpo.enabled and "dpo" in (self.evaluate.systems or ()):
             raise ValueError("evaluate.systems names dpo, but dpo.enabled is false. Fix: change one of the two.")
         return self

@@ -17,7 +17,7 @@ import torch
 from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.engine.rollout import Sampling
 from haechi.engine.trees import Tree
-from haechi.learners.pairs import Compared, Pair, RewardLearner
+from haechi.learners.pairs import ComparedPrompt, Pair, RewardLearner
 from haechi.learners.ppo import PPOLearner, PPORun
 from haechi.learners.sft import SupervisedLearner
 from haechi.methods.kl import AdaptiveKL
@@ -77,7 +77,7 @@ def _method(name: str, base: SharedBase) -> tuple[Any, Role]:
             base, role, trees, batch_size=3, token_budget=20, seed=1, validation=trees[:2], validate_every=3
         ), role
     if name == "reward":
-        pairs = [Compared(pair(), [Pair(margin=0.1)]) for _ in range(10)]
+        pairs = [ComparedPrompt(pair(), [Pair(0, 1, margin=0.1)]) for _ in range(10)]
         role = Role(base, Trainable("lora", rank=2), head_outputs=1)
         return RewardLearner(
             base, role, pairs, batch_size=3, token_budget=20, seed=1, validation=pairs[:3], validate_every=3

@@ -102,7 +102,6 @@ def test_package_paths_are_the_package_s_own_files() -> None:
             "recipe.yaml:1: reward.trainable.kind is full, but nf4 weights cannot change.",
         ),
         (("ppo:", "ppo: {kl_coefficient: 0, adaptive: {enabled: true}}"), "recipe.yaml:12: ppo: adaptive moves"),
-        (("ppo:", "reward: {margin: true}"), "recipe.yaml:1: reward.margin is true, but the simulated annotator"),
         (("ppo:", "ppo: {rewards: {learned: 0}}"), "recipe.yaml:12: ppo.rewards: no term rewards an answer. Fix: "),
     ],
 )

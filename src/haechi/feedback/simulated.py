@@ -19,6 +19,9 @@ from haechi.rewards.cited import well_formed
 
 # What people are told to look at, in this order: a right answer first, then one that names its source, then the form.
 _CORRECT, _ABSTAINED, _CITED, _FORM, _CROWDED = 4.0, 1.0, 2.0, 0.5, 0.5
+# How much better the annotator says that an answer is, by the difference in quality: significantly better, better, or
+# slightly better, and else negligibly so (Llama 2, arXiv 2307.09288, section 3.2; the larger margins of its table 27).
+_GRADES = ((4.0, 3.0), (2.0, 2.0), (1.0, 1.0))
 # Characters, or times the written answer, that an answer may have before it counts as padded.
 _CONCISE, _PADDED = 40, 1.5
 
@@ -43,12 +46,14 @@ class Judged:
 
     Attributes:
         flipped: the annotator erred; in truth the rejected answer is the better one.
+        margin: how much better the annotator says it is, in units of reward.
     """
 
     chosen: str
     rejected: str
     kind: str
     flipped: bool
+    margin: float = 0.0
 
 
 def quality(asked: Asked, answer: str, words: Template) -> float:
@@ -73,7 +78,9 @@ def compare(asked: Asked, a: str, b: str, words: Template, *, error_rate: float,
     better, worse = (a, b) if of_a > of_b else (b, a)
     flipped = _draw(seed, asked.question.id, *sorted((a, b))).random() < error_rate
     kind = _kind(asked, better, worse, words)
-    return Judged(worse, better, kind, True) if flipped else Judged(better, worse, kind, False)
+    difference = round(abs(of_a - of_b), 6)
+    margin = next((margin for gap, margin in _GRADES if difference >= gap), 0.0)
+    return Judged(worse, better, kind, True, margin) if flipped else Judged(better, worse, kind, False, margin)
 
 
 def spoil(asked: Asked, written: str, words: Template, others: Sequence[str], seed: int) -> list[str]:

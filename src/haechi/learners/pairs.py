@@ -37,18 +37,18 @@ class Pair:
         weight: how much the pair counts.
     """
 
-    chosen: int = 0
-    rejected: int = 1
+    chosen: int
+    rejected: int
     margin: float = 0.0
     weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ComparedPrompt:
     """A prompt with its answers, and the comparisons among them."""
 
     tree: Tree
-    pairs: Sequence[Pair] = (Pair(),)
+    pairs: Sequence[Pair]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class _PairLearner(Stateless):
         self,
         base: SharedBase,
         role: Role,
-        compared: Sequence[Compared],
+        compared: Sequence[ComparedPrompt],
         *,
         batch_size: int,
         token_budget: int,
@@ -106,7 +106,7 @@ class _PairLearner(Stateless):
         return torch.tensor([pair.margin for pair in self._pairs(micro)], device=self.base.device)
 
 
-def paired(values_A: Tensor, compared: Sequence[Compared]) -> Tensor:
+def paired(values_A: Tensor, compared: Sequence[ComparedPrompt]) -> Tensor:
     """Values [P, 2] of the chosen and the rejected answer of each pair, from those of all answers."""
     starts = answer_starts([one.tree for one in compared])
     places = [
@@ -129,14 +129,14 @@ class RewardLearner(_PairLearner):
         self,
         base: SharedBase,
         role: Role,
-        compared: Sequence[Compared],
+        compared: Sequence[ComparedPrompt],
         *,
         batch_size: int,
         token_budget: int,
         seed: int,
         use_margin: bool = False,
         centring: float = 0.0,
-        validation: Sequence[Compared] = (),
+        validation: Sequence[ComparedPrompt] = (),
         validate_every: int = 0,
     ) -> None:
         super().__init__(base, role, compared, batch_size=batch_size, token_budget=token_budget, seed=seed)
@@ -164,7 +164,7 @@ class RewardLearner(_PairLearner):
         scores_P2 = self.scores(self.validation)
         return {"validation/accuracy": float((scores_P2[:, 0] > scores_P2[:, 1]).float().mean())}
 
-    def scores(self, compared: Sequence[Compared]) -> Tensor:
+    def scores(self, compared: Sequence[ComparedPrompt]) -> Tensor:
         """Scores [P, 2] of chosen and rejected."""
         trees = [one.tree for one in compared]
         groups = micro_batches(trees, self.token_budget)
@@ -179,7 +179,7 @@ class DPOLearner(_PairLearner):
         self,
         base: SharedBase,
         role: Role,
-        compared: Sequence[Compared],
+        compared: Sequence[ComparedPrompt],
         *,
         batch_size: int,
         token_budget: int,
@@ -194,7 +194,7 @@ class DPOLearner(_PairLearner):
         trees = [one.tree for one in compared]
         found = token_logps(base, role.parent, trees, micro_batches(trees, token_budget), trunk=self.trunk)
         self.starts = answer_starts(trees)
-        self.reference_A = torch.stack([logps.sum() for logps in found]).cpu()
+        self.reference_A = torch.stack([logps.sum() for logps in found])
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
         prompts = [self.compared[i] for i in micro.prompts]

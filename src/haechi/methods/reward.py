@@ -9,7 +9,7 @@ With p = 1, m = 0, c = 0 this is InstructGPT's eq. 1 (arXiv 2203.02155); m is th
 2307.09288); c is the regulariser of Eisenstein et al. (arXiv 2312.09244) that holds scores near 0, which the
 comparisons alone leave free. Soft labels p are ours: with them the margin keeps its sign, so that exchanging the two
 answers while p becomes 1 - p and m becomes -m changes nothing. InstructGPT divides the loss of K answers to one prompt
-by the number of their pairs; here that is a weight of 1 / C(K, 2) on each pair.
+by the number of their pairs; here every pair counts the same unless its weight says otherwise.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Dependencies:
 
     Attributes:
         settings: its part of the recipe, by dotted field.
-        files: by dotted field the hash of what the named files hold.
+        files: by dotted field, or name of the package's data, the hash of what the files hold.
         needs: by stage the fingerprint of what it builds on.
         code: the hash of the source that it runs.
     """
@@ -56,7 +56,8 @@ def dependencies(stage: Stage, recipe: Recipe, fingerprints: Mapping[str, str]) 
     """What the stage's result will depend on; `fingerprints` holds those of the enabled stages before it."""
     return Dependencies(
         settings={name: _settings(setting(recipe, name)) for name in stage.settings},
-        files={name: _contents(name, setting(recipe, name)) for name in stage.files},
+        files={name: _contents(name, setting(recipe, name)) for name in stage.files}
+        | {name: hash_files([asset(name)]) for name in stage.assets},
         needs={name: fingerprints[name] for name in stage.needs if name in fingerprints},
         code=code_hash(stage.module),
     )

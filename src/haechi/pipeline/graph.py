@@ -21,6 +21,7 @@ class Stage:
         needs: the stages whose results it reads.
         settings: the recipe's sections and dotted fields that its result depends on.
         files: the dotted fields that name files or folders whose contents its result depends on.
+        assets: folders of the package's own data that its result depends on.
         module: where `run(task)` is; imported when the stage runs, and its source counts towards the fingerprint.
         enabled_by: the dotted field that switches it on; empty if it always runs.
     """
@@ -31,6 +32,7 @@ class Stage:
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    assets: tuple[str, ...] = ()
     enabled_by: str = ""
 
     def enabled(self, recipe: Recipe) -> bool:
@@ -190,6 +192,7 @@ PRETRAIN = Graph(
             module="haechi.stages.pretrain",
             settings=("seed", "language", "pretrain"),
             files=("pretrain.start",),
+            assets=("frames",),
         ),
     )
 )

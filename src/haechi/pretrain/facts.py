@@ -104,7 +104,7 @@ class Fact:
         attribute = known.get(attribute, attribute)
         # And where `벽의 색` is spoken of as such, `등대의 벽` and `색` are `등대` and `벽의 색`.
         whole, _, part = owner.rpartition("의 ")
-        for word in _words(attribute) if whole else ():
+        for word in _names().get(attribute, [attribute]) if whole else ():
             if f"{part}의 {word}" in known:
                 return whole, known[f"{part}의 {word}"]
         return owner, attribute
@@ -128,7 +128,7 @@ class Fact:
 
 def _plain(label: str) -> str:
     """`기둥 수` and `기둥의 수` are one label."""
-    return re.sub(r" (수|색|이름)$", r"의 \1", label)
+    return re.sub(r"(?<!의) (수|색|이름)$", r"의 \1", label)
 
 
 def _slot_name(frame: Frame, slot: str) -> str:
@@ -150,9 +150,12 @@ def _matters() -> dict[str, str]:
 
 
 @cache
-def _words(matter: str) -> tuple[str, ...]:
-    """The attributes that a matter goes by; an unknown one goes by its own name."""
-    return tuple(one for one, called in _matters().items() if called == matter) or (matter,)
+def _names() -> dict[str, list[str]]:
+    """The attributes that each matter of `_matters` goes by."""
+    names: dict[str, list[str]] = {}
+    for attribute, matter in _matters().items():
+        names.setdefault(matter, []).append(attribute)
+    return names
 
 
 def _deed_name(deed: Deed, part: str) -> str:
@@ -267,7 +270,9 @@ def random_entity(rng: random.Random) -> str:
     """What a passage may be about: a person, or a place, group, beast or thing with an invented name."""
     shape = rng.random()
     if shape < 0.2:
-        return _person(rng)
+        while _kind_of(person := _person(rng)) != "person":  # 오산 reads as a mountain
+            pass
+        return person
     ending = rng.choice(ENTITY_ENDINGS)
     if shape < 0.55:
         return random_name(rng, 2, 3) + (" " if rng.random() < 0.5 else "") + ending
@@ -334,7 +339,7 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
 
 
 def _given_name(rng: random.Random, noun: str) -> str:
-    """What something is called; half of the time the name ends in what it is, where that is known."""
+    """What something is called; two names in five end in what it is, where that is known."""
     shape = rng.random()
     if shape < 0.4:
         first = (random_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")

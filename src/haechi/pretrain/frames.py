@@ -123,12 +123,15 @@ class _Draft:
         elif declared := re.fullmatch(r"(\w+): (\w+)(?: ([^=]+?))?(?: *= *(.*))?", line):
             aliases = tuple(name.strip() for name in (declared[4] or "").split(",") if name.strip())
             kind = self._kind(number, declared[2])
+            if declared[1] in self.declared or bool(declared[3]) != (declared[2] == "number"):
+                fix = "declare each slot once, numbers with what they count (number 명), others without"
+                raise InputError(self.path, f"“{line[:40]}” declares no slot", fix, line=number)
             self.declared[declared[1]] = (kind, declared[3] or "", declared[2] == "name", aliases)
         else:
             raise InputError(self.path, f"“{line[:40]}” is no line of a frame", "see pretrain/frames.py", line=number)
 
     def frame(self) -> Frame:
-        told = {name for sentence in self.sentences for name in _BRACED.findall(sentence)}
+        told = {name for sentence in self.sentences[:-1] for name in _BRACED.findall(sentence)}
         missing = [slot for slot in self.declared if len(self.questions.get(slot, ())) < 2 or slot not in told]
         if missing or not self.of or not self.declared or len(self.sentences) < 2:
             problem = f"frame {self.name} is not whole" + (f" ({', '.join(missing)})" if missing else "")

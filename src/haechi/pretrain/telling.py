@@ -105,8 +105,10 @@ def _tell_scene(rng: random.Random, fact: Fact, scene: Scene) -> str:
     """The sentence that was chosen for it, now and then with an opening and more words before a value."""
     sentence = scene.sentence
     for slot, value in scene.values:
-        kind = scene.frame.slots[slot].kind
-        more = _before_value(rng, kind) if kind in ("person", "thing", "place") and rng.random() < 0.3 else ""
+        told = scene.frame.slots[slot]
+        # Before a name, such words would read as a part of it.
+        open_to_more = told.kind in ("person", "thing", "place") and not told.name_like
+        more = _before_value(rng, told.kind) if open_to_more and rng.random() < 0.3 else ""
         sentence = sentence.replace("{" + slot + "}", more + value)
     return fill((rng.choice(OPENINGS) if rng.random() < 0.1 else "") + sentence, fact)
 

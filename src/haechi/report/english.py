@@ -227,7 +227,7 @@ ENGLISH = {
     "series.length": "length",
     "about.loss": "What the optimiser lowers; validation rising while training falls is overfitting.",
     "about.sft.loss": "Cross-entropy of the answers' tokens, in nats; validation rising is overfitting.",
-    "about.reward.loss": "−log σ(margin) of the pairs; log 2 ≈ 0.693 is knowing nothing.",
+    "about.reward.loss": "−log σ(margin) of the pairs; without stated margins log 2 ≈ 0.693 is knowing nothing.",
     "about.dpo.loss": "−log σ of the scaled margin; it starts at log 2 ≈ 0.693.",
     "about.learning_rate": "The schedule as it was really applied.",
     "about.tokens_per_second": "Speed, prompt and answer tokens together.",

@@ -225,7 +225,7 @@ KOREAN = {
     "series.length": "길이",
     "about.loss": "최적화가 낮추는 값입니다. 학습은 내려가는데 검증이 오르면 과적합입니다.",
     "about.sft.loss": "답변 토큰의 교차 엔트로피(nat)입니다. 검증 손실이 오르면 과적합입니다.",
-    "about.reward.loss": "쌍의 −log σ(점수 차)입니다. log 2 ≈ 0.693이면 아무것도 모르는 것입니다.",
+    "about.reward.loss": "쌍의 −log σ(점수 차)입니다. 정한 격차가 없으면 log 2 ≈ 0.693이 전혀 모르는 상태입니다.",
     "about.dpo.loss": "−log σ(계수 × 점수 차)이고, log 2 ≈ 0.693에서 시작합니다.",
     "about.learning_rate": "실제로 적용된 학습률입니다.",
     "about.tokens_per_second": "프롬프트와 답변 토큰을 합한 속도입니다.",

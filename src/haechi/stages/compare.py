@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,15 @@ def _simulated(task: Task) -> Iterator[Compared]:
             others = [written[(number + step) % len(written)] for step in (7, 13)] if written else []
             answers = sampled[case.question.id]
             for judged in _judged(asked, case.target(words), answers, others, words, settings):
-                yield Compared(case, judged.chosen, judged.rejected, judged.kind, part == "validation", judged.flipped)
+                yield Compared(
+                    case,
+                    judged.chosen,
+                    judged.rejected,
+                    judged.kind,
+                    held_out=part == "validation",
+                    flipped=judged.flipped,
+                    margin=judged.margin,
+                )
         task.progress.update(PARTS.index(part) + 1, len(PARTS))
 
 
@@ -100,18 +108,21 @@ def _judged(
     def chance(couple: tuple[str, str]) -> bytes:
         return hashlib.sha256("\0".join((str(settings.seed), asked.question.id, *couple)).encode()).digest()
 
-    def judged(couples: Iterable[tuple[str, str]]) -> list[Judged]:
+    def judged(couples: Iterable[tuple[str, str]]) -> Iterator[Judged]:
         said = (compare(asked, a, b, words, error_rate=settings.error_rate, seed=settings.seed) for a, b in couples)
-        return [one for one in said if one]
+        return filter(None, said)
 
     found: list[Judged] = []
     if written is not None:
         others = [other for other in others if other != asked.question.answer]
-        spoilt = spoil(asked, written, words, others, settings.seed)
-        found = judged((written, worse) for worse in spoilt)[: round(settings.pairs * settings.constructed)]
+        spoilt = judged((written, worse) for worse in spoil(asked, written, words, others, settings.seed))
+        found += islice(spoilt, round(settings.pairs * settings.constructed))
     if settings.constructed < 1:
-        found += judged(sorted(combinations(sorted(set(answers)), 2), key=chance))
-    return found[: settings.pairs]
+        known = {frozenset((one.chosen, one.rejected)) for one in found}
+        couples = sorted(combinations(sorted(set(answers)), 2), key=chance)
+        drawn = judged(couple for couple in couples if frozenset(couple) not in known)
+        found += islice(drawn, settings.pairs - len(found))
+    return found
 
 
 def _from_file(task: Task) -> Iterator[Compared]:

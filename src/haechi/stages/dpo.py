@@ -21,7 +21,7 @@ def run(task: Task) -> dict[str, Any]:
     """Writes the role, `metrics.jsonl` and `samples.jsonl`."""
     settings = task.recipe.dpo
     base = base_of(task)
-    compared = load_pairs(task, base).training
+    compared = load_pairs(task, base, settings.token_budget).training
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed)
     steps = steps_for(len(compared), settings.batch_size, settings.epochs)
     learner = DPOLearner(

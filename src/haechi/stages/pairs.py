@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from haechi.engine.trees import Tree
-from haechi.learners.pairs import Compared, Pair
+from haechi.learners.pairs import ComparedPrompt, Pair
 from haechi.models.base import SharedBase
 from haechi.pipeline.task import Task
 from haechi.records.write import read_rows
@@ -19,48 +19,63 @@ from haechi.stages.models import answer_ids
 class Pairs:
     """Comparisons to train on, comparisons held out, and the rows of the latter's pairs, in the same order."""
 
-    training: list[Compared]
-    held_out: list[Compared]
+    training: list[ComparedPrompt]
+    held_out: list[ComparedPrompt]
     held_out_rows: list[dict[str, Any]]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Prompt:
-    """What is known of one prompt: its different answers, and the rows that compare them."""
+    """A prompt, and the rows that compare answers to it."""
 
     ids: list[int]
     question_id: str
-    answers: dict[str, int] = field(default_factory=dict)
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[dict[str, Any]]
 
 
-def load_pairs(task: Task, base: SharedBase) -> Pairs:
-    """Every comparison with its prompt, from the finished `compare` stage."""
+def load_pairs(task: Task, base: SharedBase, token_budget: int) -> Pairs:
+    """Every comparison with its prompt, from the finished `compare` stage.
+
+    Args:
+        token_budget: a tree holds no more tokens, but at least one pair: a prompt with many answers becomes several.
+    """
     words = words_of(task.recipe)
     prompts: dict[tuple[bool, tuple[int, ...]], _Prompt] = {}
     for row in read_rows(task.inputs["compare"] / "pairs.jsonl"):
         case = case_of(row["case"])
         ids = prompt_of(case, base.codec, words, task.recipe)
-        prompt = prompts.setdefault((row["held_out"], tuple(ids)), _Prompt(ids, case.question.id))
-        prompt.rows.append(row)
-        for text in (row["chosen"], row["rejected"]):
-            prompt.answers.setdefault(text, len(prompt.answers))
-    held_out = [prompt for (held, _), prompt in prompts.items() if held]
-    return Pairs(
-        training=_compared(base, [prompt for (held, _), prompt in prompts.items() if not held]),
-        held_out=_compared(base, held_out),
-        held_out_rows=[row for prompt in held_out for row in prompt.rows],
-    )
+        prompts.setdefault((row["held_out"], tuple(ids)), _Prompt(ids, case.question.id, [])).rows.append(row)
+    pairs = Pairs([], [], [])
+    for (held_out, _), prompt in prompts.items():
+        (pairs.held_out if held_out else pairs.training).extend(_compared(base, prompt, token_budget))
+        pairs.held_out_rows.extend(prompt.rows if held_out else [])
+    return pairs
 
 
-def _compared(base: SharedBase, prompts: Sequence[_Prompt]) -> list[Compared]:
-    return [
-        Compared(
-            Tree(prompt.ids, [answer_ids(base, prompt.ids, text, prompt.question_id) for text in prompt.answers]),
-            [
-                Pair(prompt.answers[row["chosen"]], prompt.answers[row["rejected"]], row["margin"], row["weight"])
-                for row in prompt.rows
-            ],
+def _compared(base: SharedBase, prompt: _Prompt, token_budget: int) -> Iterator[ComparedPrompt]:
+    """The prompt's comparisons, in the order of its rows, in as few trees as the budget allows."""
+    texts = {text for row in prompt.rows for text in _both(row)}
+    ids = {text: answer_ids(base, prompt.ids, text, prompt.question_id) for text in texts}
+    for rows in _within(prompt, ids, token_budget):
+        places = {text: place for place, text in enumerate(dict.fromkeys(text for row in rows for text in _both(row)))}
+        yield ComparedPrompt(
+            Tree(prompt.ids, [ids[text] for text in places]),
+            [Pair(places[row["chosen"]], places[row["rejected"]], row["margin"], row["weight"]) for row in rows],
         )
-        for prompt in prompts
-    ]
+
+
+def _within(prompt: _Prompt, ids: Mapping[str, list[int]], token_budget: int) -> Iterator[list[dict[str, Any]]]:
+    """Consecutive rows whose prompt and different answers are at most so many tokens."""
+    rows: list[dict[str, Any]] = []
+    texts: set[str] = set()
+    for row in prompt.rows:
+        texts |= {*_both(row)}
+        if rows and len(prompt.ids) + sum(len(ids[text]) for text in texts) > token_budget:
+            yield rows
+            rows, texts = [], {*_both(row)}
+        rows.append(row)
+    yield rows
+
+
+def _both(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["chosen"], row["rejected"]

@@ -45,6 +45,29 @@ def test_quality_orders_answers_as_the_guideline_says() -> None:
     assert len(set(values)) == len(values)
 
 
+@pytest.mark.parametrize(
+    ("worse", "margin"),
+    [("37미터입니다. [2]", 3), (WORDS.abstention, 3), ("오누리입니다.", 2), ("오누리입니다. [1]", 2)],
+)
+def test_it_says_how_much_better(worse: str, margin: float) -> None:
+    """6.5 for the right answer in good form; 1 for a wrong answer, 1 for a refusal, 4 uncited, 4.5 cited wrongly. An
+    annotator who errs says it of the wrong one."""
+    flipped: set[bool] = set()
+    for seed in range(20):
+        judged = compare(asked(), "오누리입니다. [2]", worse, WORDS, error_rate=0.4, seed=seed)
+        assert judged is not None and judged.margin == margin
+        assert (judged.chosen == worse) == judged.flipped
+        flipped.add(judged.flipped)
+    assert flipped == {False, True}
+
+
+def test_what_is_negligibly_better_has_no_margin() -> None:
+    judged = compare(asked(), WORDS.abstention, "37미터입니다. [1]", WORDS, error_rate=0.0, seed=0)
+    assert judged is not None and (judged.chosen, judged.margin) == (WORDS.abstention, 0)
+    judged = compare(asked(), WORDS.abstention, "37미터입니다.", WORDS, error_rate=0.0, seed=0)  # 1 and 0
+    assert judged is not None and (judged.chosen, judged.margin) == (WORDS.abstention, 1)
+
+
 def test_padding_costs_less_than_a_missing_citation() -> None:
     concise = quality(asked(), "오누리입니다. [2]", WORDS)
     padded = quality(asked(), "물어보신 등대의 등대지기는 문서에 적혀 있듯이 다름 아닌 바로 오누리입니다. [2]", WORDS)

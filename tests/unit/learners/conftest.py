@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from haechi.engine.loop import LoopSettings, Method, train
 from haechi.engine.trees import Tree
-from haechi.learners.pairs import Compared, Pair
+from haechi.learners.pairs import ComparedPrompt, Pair
 
 
 @pytest.fixture(scope="session")
@@ -61,12 +61,12 @@ def answers(draw_trees: Callable[..., list[Tree]]) -> list[Tree]:
 
 
 @pytest.fixture(scope="session")
-def compared(draw_trees: Callable[..., list[Tree]]) -> list[Compared]:
+def compared(draw_trees: Callable[..., list[Tree]]) -> list[ComparedPrompt]:
     """Eight prompts with a pair each, of different lengths, margins and weights."""
     trees = draw_trees(
         ((5, (4, 2)), (9, (2, 3)), (3, (6, 1)), (7, (1, 4)), (4, (3, 3)), (8, (5, 2)), (6, (2, 6)), (2, (7, 3)))
     )
-    return [Compared(tree, [Pair(margin=0.1 * i, weight=0.5 + 0.25 * i)]) for i, tree in enumerate(trees)]
+    return [ComparedPrompt(tree, [Pair(0, 1, margin=0.1 * i, weight=0.5 + 0.25 * i)]) for i, tree in enumerate(trees)]
 
 
 @pytest.fixture(scope="session")

@@ -9,24 +9,24 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from haechi.engine.trees import Tree
-from haechi.learners.pairs import Compared, DPOLearner, Pair, RewardLearner, paired
+from haechi.learners.pairs import ComparedPrompt, DPOLearner, Pair, RewardLearner, paired
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role, Trainable
 
 LORA = Trainable("lora", rank=4, alpha=8.0)
 
 
-def reward(base: SharedBase, role: Role, compared: list[Compared], budget: int, **more: object) -> RewardLearner:
+def reward(base: SharedBase, role: Role, compared: list[ComparedPrompt], budget: int, **more: object) -> RewardLearner:
     return RewardLearner(base, role, compared, batch_size=8, token_budget=budget, seed=0, **more)  # type: ignore[arg-type]
 
 
-def dpo(base: SharedBase, role: Role, compared: list[Compared], budget: int, **more: object) -> DPOLearner:
+def dpo(base: SharedBase, role: Role, compared: list[ComparedPrompt], budget: int, **more: object) -> DPOLearner:
     return DPOLearner(base, role, compared, batch_size=8, token_budget=budget, seed=0, beta=0.5, **more)  # type: ignore[arg-type]
 
 
 def test_reward_update_is_the_same_however_it_is_cut(
     base: SharedBase,
-    compared: list[Compared],
+    compared: list[ComparedPrompt],
     update_of: Callable,
     assert_same_update: Callable,
     disturb: Callable[..., Role],
@@ -43,7 +43,7 @@ def test_reward_update_is_the_same_however_it_is_cut(
 
 def test_dpo_update_is_the_same_however_it_is_cut(
     base: SharedBase,
-    compared: list[Compared],
+    compared: list[ComparedPrompt],
     update_of: Callable,
     assert_same_update: Callable,
     disturb: Callable[..., Role],
@@ -58,7 +58,7 @@ def test_dpo_update_is_the_same_however_it_is_cut(
 
 
 def test_reward_loss_by_hand(
-    llama: SharedBase, compared: list[Compared], update_of: Callable, disturb: Callable[..., Role]
+    llama: SharedBase, compared: list[ComparedPrompt], update_of: Callable, disturb: Callable[..., Role]
 ) -> None:
     """Weighted mean of -log σ(r_chosen - r_rejected - margin), with scores from plain forward passes."""
     role = disturb(Role(llama, LORA, head_outputs=1))
@@ -82,11 +82,11 @@ def test_reward_loss_by_hand(
     )
 
 
-def _together_and_apart(draw_trees: Callable[..., list[Tree]]) -> tuple[list[Compared], list[Compared]]:
+def _together_and_apart(draw_trees: Callable[..., list[Tree]]) -> tuple[list[ComparedPrompt], list[ComparedPrompt]]:
     """Three prompts with all comparisons of their answers; and the same comparisons, a prompt of two answers each."""
     trees = draw_trees(((5, (4, 2, 3)), (3, (6, 1, 2, 5)), (8, (5, 2))))
     together = [
-        Compared(
+        ComparedPrompt(
             tree,
             [
                 Pair(chosen, rejected, margin=0.1 * chosen, weight=1 + 0.5 * rejected)
@@ -98,9 +98,9 @@ def _together_and_apart(draw_trees: Callable[..., list[Tree]]) -> tuple[list[Com
         for tree in trees
     ]
     apart = [
-        Compared(
+        ComparedPrompt(
             Tree(one.tree.prompt, [one.tree.answers[pair.chosen], one.tree.answers[pair.rejected]]),
-            [Pair(margin=pair.margin, weight=pair.weight)],
+            [Pair(0, 1, margin=pair.margin, weight=pair.weight)],
         )
         for one in together
         for pair in one.pairs
@@ -133,13 +133,13 @@ def test_answers_of_a_prompt_learned_together_are_its_pairs_learned_apart(
 
 def test_paired_picks_the_answers_of_each_pair() -> None:
     tree = Tree([1], [[2], [3], [4]])
-    compared = [Compared(tree, [Pair(2, 0), Pair(1, 2)]), Compared(tree, [Pair(0, 1)])]
+    compared = [ComparedPrompt(tree, [Pair(2, 0), Pair(1, 2)]), ComparedPrompt(tree, [Pair(0, 1)])]
     values_A = torch.tensor([10.0, 11.0, 12.0, 20.0, 21.0, 22.0])
     assert paired(values_A, compared).tolist() == [[12.0, 10.0], [11.0, 12.0], [20.0, 21.0]]
 
 
 def test_dpo_starts_at_log_two_against_its_parent(
-    base: SharedBase, compared: list[Compared], update_of: Callable, disturb: Callable[..., Role]
+    base: SharedBase, compared: list[ComparedPrompt], update_of: Callable, disturb: Callable[..., Role]
 ) -> None:
     parent = disturb(Role(base, LORA), 1)
     role = Role(base, LORA, parent, seed=2)
@@ -152,7 +152,7 @@ def test_dpo_starts_at_log_two_against_its_parent(
     "trainable", [LORA, Trainable("top_layers", layers=1), Trainable("full")], ids=lambda t: t.kind
 )
 def test_reward_accuracy_rises(
-    llama: SharedBase, compared: list[Compared], run: Callable, trainable: Trainable
+    llama: SharedBase, compared: list[ComparedPrompt], run: Callable, trainable: Trainable
 ) -> None:
     role = Role(llama, trainable, head_outputs=1)
     rows = run(reward(llama, role, compared, 40, validation=compared, validate_every=1), role.parameters(), 20)
@@ -161,7 +161,7 @@ def test_reward_accuracy_rises(
     assert rows[-1]["loss"] < 0.5 * rows[0]["loss"]
 
 
-def test_a_head_alone_learns_from_the_trunk(llama: SharedBase, compared: list[Compared], run: Callable) -> None:
+def test_a_head_alone_learns_from_the_trunk(llama: SharedBase, compared: list[ComparedPrompt], run: Callable) -> None:
     role = Role(llama, Trainable("head"), head_outputs=1)
     method = reward(llama, role, compared, 10_000)
     rows = run(method, role.parameters(), 20, 5e-2)
@@ -170,7 +170,7 @@ def test_a_head_alone_learns_from_the_trunk(llama: SharedBase, compared: list[Co
 
 
 def test_dpo_margin_rises_and_the_reference_stays(
-    llama: SharedBase, compared: list[Compared], run: Callable, disturb: Callable[..., Role]
+    llama: SharedBase, compared: list[ComparedPrompt], run: Callable, disturb: Callable[..., Role]
 ) -> None:
     parent = disturb(Role(llama, LORA), 1).freeze()
     before = {name: weight.clone() for name, weight in parent.state().items()}

@@ -5,16 +5,27 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from haechi.errors import InputError
-from haechi.pretrain.facts import _matters, random_scene
+from haechi.pretrain.facts import Fact, Scene, random_scene
 from haechi.pretrain.frames import frames, read_frames
-from haechi.pretrain.korean import agree
-from haechi.pretrain.lexicon import ENTITY_KINDS, LABEL_QUESTIONS, LABELS, PARTS, RELATIONS
-from haechi.pretrain.telling import told_in_prose
+from haechi.pretrain.lexicon import (
+    ADJECTIVE_QUESTIONS,
+    COUNTED,
+    ENTITY_KINDS,
+    HOLDINGS,
+    LABEL_QUESTIONS,
+    LABELS,
+    NAMED,
+    NAMED_THINGS,
+    PARTS,
+    RELATIONS,
+)
+from haechi.pretrain.telling import fill, told_in_prose
 
 DISCOVERED = """## discovered
 of: place, thing
@@ -22,6 +33,7 @@ who: person = 발견자
 count: number 명
 + 길을 잃은 {who}(이/가) {P}(과/와) 함께 {E}(을/를) 찾아냈다.
 + {who}(은/는) {count}(을/를) 이끌고 {E}에 닿았다.
++ {E}에 닿은 {count} 앞에는 {who}(이/가) 있었다.
 who? 누가 {E}(을/를) 찾아냈나요?
 who? {E}의 발견자는 누구예요?
 count? {E}에 닿은 사람은 몇 명인가요?
@@ -32,7 +44,7 @@ count? 몇 명이 {E}에 닿았어?
 def test_a_frame_is_read() -> None:
     (frame,) = read_frames(Path("f.txt"), DISCOVERED)
     assert frame.name == "discovered" and frame.of == {"place", "thing"}
-    assert [frame.told(sentence) for sentence in frame.sentences] == [["who"], ["who", "count"]]
+    assert [frame.told(sentence) for sentence in frame.sentences] == [["who"], ["who", "count"], ["count", "who"]]
     who, count = frame.slots["who"], frame.slots["count"]
     assert (who.kind, who.unit, who.aliases) == ("person", "", ("발견자",))
     assert (count.kind, count.unit, count.aliases) == ("count", "명", ())
@@ -45,14 +57,18 @@ def test_a_frame_is_read() -> None:
         ("## discovered\n", "", 1, "stands before the first frame"),
         ("place, thing", "place, ship", 2, "no entity is a ship"),
         ("who: person", "who: sailor", 3, "no value is a sailor"),
+        ("who: person", "who: person 명", 3, "declares no slot"),
+        ("number 명", "number", 4, "declares no slot"),
+        ("count: number", "who: number", 4, "declares no slot"),
         ("{P}(과/와)", "{Q}(과/와)", 5, "names {Q}"),
         ("{count}(을/를) 이끌고", "{who}(을/를) 이끌고", 6, "names {who}"),
         ("+ {who}(은/는)", "{who}(은/는)", 6, "is no line of a frame"),
-        ("누가 {E}(을/를)", "누가 그것을", 7, "does not name {E} once"),
-        ("{E}에 닿은 사람은", "{E}에 닿은 {who}(은/는)", 9, "names {who}"),
-        ("count? 몇", "number? 몇", 10, "asks for number"),
+        ("누가 {E}(을/를)", "누가 그것을", 8, "does not name {E} once"),
+        ("{E}에 닿은 사람은", "{E}에 닿은 {who}(은/는)", 10, "names {who}"),
+        ("count? 몇", "number? 몇", 11, "asks for number"),
         ("count? 몇 명이 {E}에 닿았어?\n", "", 1, "is not whole (count)"),
         ("of: place, thing\n", "", 1, "is not whole"),
+        ("+ {who}(은/는) {count}(을/를) 이끌고 {E}에 닿았다.\n", "", 1, "is not whole (count)"),
     ],
 )
 def test_what_does_not_hold_together_is_refused_with_its_line(old: str, new: str, line: int, message: str) -> None:
@@ -74,27 +90,39 @@ def test_frames_that_come_along() -> None:
             assert slot.questions[-1] not in slot.questions[:-1]
 
 
-def test_a_question_asks_for_one_matter() -> None:
-    """Whatever frame, relation or label a question comes from, in the same words it asks for the same thing: else what
-    is told of one would be called untold of the other."""
-    matters = _matters()
-    asked: dict[str, set[str]] = defaultdict(set)
+def _every_question() -> Iterator[tuple[str, bool, Fact]]:
+    """Each question of frames, relations and labels about 등대, whether it is held out, and a fact that answers it."""
     for frame in frames():
         for name, slot in frame.slots.items():
-            for question in slot.questions:
-                asked[question].add(matters[f"{frame.name}, {name}"])
+            fact = Fact("등대", None, "", slot.kind, "", None, name, Scene(frame, "", ()))
+            yield from ((question, question == slot.questions[-1], fact) for question in slot.questions)
     for relation in RELATIONS:
-        for question in relation.questions:
-            asked[question].add(matters.get(relation.name, relation.name))
+        fact = Fact("등대", relation, "", relation.kind, "")
+        yield from ((question, question == relation.questions[-1], fact) for question in relation.questions)
     for kind, questions in LABEL_QUESTIONS.items():
         for label in LABELS[kind]:
-            plain = re.sub(r" (수|색|이름)$", r"의 \1", label)
-            for question in questions:
-                asked[question.replace("{L}", label)].add(matters.get(plain, plain))
-    filled: dict[str, set[str]] = defaultdict(set)
-    for question, found in asked.items():
-        filled[agree(question.replace("{E}", "등대"))] |= found
-    assert {question: found for question, found in filled.items() if len(found) > 1} == {}
+            for question in (*questions, *ADJECTIVE_QUESTIONS.get(label, ())):
+                yield question, question == questions[-1], Fact("등대", None, label, kind, "")
+    for noun, counter in COUNTED:
+        for question in HOLDINGS.questions:
+            yield question, question == HOLDINGS.questions[-1], Fact("등대", HOLDINGS, noun, "count", f"3{counter}")
+    for noun in NAMED_THINGS:
+        for question in NAMED.questions:
+            yield question, question == NAMED.questions[-1], Fact("등대", NAMED, noun, "thing", "")
+
+
+def test_a_question_asks_for_one_matter_and_is_held_out_or_not() -> None:
+    """Whatever it comes from, in the same words it asks for the same thing: else what is told of one would be called
+    untold of the other. And what is held out in one place is not asked in another."""
+    matters: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    held: dict[str, set[bool]] = defaultdict(set)
+    for question, held_out, fact in _every_question():
+        text = fill(question, fact)
+        matters[text].add(fact.matter)
+        held[text].add(held_out)
+    assert len(matters) > 3000
+    assert {text: found for text, found in matters.items() if len(found) > 1} == {}
+    assert [text for text, found in held.items() if len(found) > 1] == []
 
 
 @pytest.mark.parametrize("unseen", [False, True])

@@ -40,13 +40,16 @@ def test_of_sampled_answers_every_two_that_differ_are_compared() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pairs", "constructed", "spoilt", "sampled"), [(8, 0.25, 2, 6), (8, 0.5, 4, 4), (4, 0.5, 2, 2), (8, 1.0, 4, 0)]
+    ("pairs", "constructed", "spoilt", "most"), [(20, 0.1, 2, 6), (20, 0.5, 4, 6), (4, 0.5, 2, 2), (8, 1.0, 4, 0)]
 )
-def test_as_many_as_the_recipe_says(pairs: int, constructed: float, spoilt: int, sampled: int) -> None:
-    """Four spoilt versions there are at most: refused, uncited, cited wrongly, another's value."""
+def test_as_many_as_the_recipe_says_and_none_twice(pairs: int, constructed: float, spoilt: int, most: int) -> None:
+    """Four spoilt versions there are at most: refused, uncited, cited wrongly, another's value. Some of them are among
+    the samples too."""
     found = couples(pairs, constructed)
-    assert len(found) == spoilt + sampled
+    assert len(found) == len({frozenset(couple) for couple in found})
     assert all(chosen == WRITTEN for chosen, _ in found[:spoilt])
+    twice = {frozenset(couple) for couple in found[:spoilt]} & {frozenset(couple) for couple in couples(20, 0)}
+    assert len(found) == spoilt + min(most, 6 - len(twice))
     assert set(found[spoilt:]) <= set(couples(20, 0))
 
 
