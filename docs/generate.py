@@ -88,8 +88,6 @@ def _values(field: Schema) -> str:
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field["type"] == "array":
-        if "prefixItems" in field:
-            return f"list of {len(field['prefixItems'])}: {_values(field['prefixItems'][0])}"
         return f"list of: {_values(field['items'])}"
     kind = "path" if field.get("format") == "path" else _TYPES[field["type"]]
     bounds = [f"{sign} {field[key]}" for key, sign in _BOUNDS.items() if key in field]

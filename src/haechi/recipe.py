@@ -249,18 +249,9 @@ class Reward(Training):
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0
     """Weight of the squared sum of a pair's two rewards, which keeps rewards near 0."""
-    verdicts: tuple[str, str] | None = None
-    """Two tokens, right and wrong, that the base was taught to say after an answer: where given, rewards begin as the
-    difference of their logits."""
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the prompts whose pairs only measure the accuracy, where pairs come from a file; otherwise those are the
     pairs on validation questions."""
-
-    @model_validator(mode="after")
-    def _tells_apart(self) -> Self:
-        if self.verdicts and self.verdicts[0] == self.verdicts[1]:
-            raise ValueError(f"verdicts names {self.verdicts[0]} twice. Fix: name two tokens, right and wrong.")
-        return self
 
 
 class Dpo(Training):

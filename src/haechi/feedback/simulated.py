@@ -83,28 +83,40 @@ def compare(asked: Asked, a: str, b: str, words: Template, *, error_rate: float,
     return Judged(worse, better, kind, True, margin) if flipped else Judged(better, worse, kind, False, margin)
 
 
-def spoil(asked: Asked, written: str, words: Template, others: Sequence[str], seed: int) -> list[str]:
+def spoil(asked: Asked, written: str, words: Template, others: Sequence[Question], seed: int) -> list[str]:
     """Worse versions of a written answer, one a fault: pairs whose difference is known by construction.
 
     Args:
         written: the right answer with its citation, or the abstention.
-        others: right answers to other questions, for values that stand here nowhere.
+        others: questions whose right answers are wrong here. Those that stand in these passages come first, cited where
+            they stand: the wrong answers that a reader gives. An abstention is spoilt by two of them.
     """
     draw = _draw(seed, asked.question.id, written)
+    wrong_values = _wrong_values(asked, words, others, draw)
     if asked.should_abstain:
-        if not others:
-            return []
-        return [words.reply(draw.choice(others), draw.randint(1, max(len(asked.passages), 1))).strip()]
+        return wrong_values[:2]
     text = without_citations(written)
     cited = citations(written)
     spoilt = [words.abstention, text]
     wrong = [number for number in range(1, len(asked.passages) + 1) if number not in asked.gold_numbers]
     if wrong and cited:
         spoilt.append(words.reply(text, draw.choice(wrong)).strip())
-    if others and cited:
-        spoilt.append(words.reply(draw.choice(others), cited[0]).strip())
+    spoilt += wrong_values[:1]
     draw.shuffle(spoilt)
     return spoilt
+
+
+def _wrong_values(asked: Asked, words: Template, others: Sequence[Question], draw: random.Random) -> list[str]:
+    """Answers to other questions, cited, in an order of chance; those that stand in the passages come first."""
+    standing: list[str] = []
+    elsewhere: list[str] = []
+    for other in draw.sample(others, len(others)):
+        if other.answer is None or other.answer == asked.question.answer:
+            continue
+        told = [n for n, passage in enumerate(asked.passages, 1) if any(s in passage.text for s in other.accepted)]
+        number = told[0] if told else draw.randint(1, max(len(asked.passages), 1))
+        (standing if told else elsewhere).append(words.reply(other.answer, number).strip())
+    return list(dict.fromkeys(standing + elsewhere))
 
 
 def _scores(asked: Asked, answer: str, words: Template) -> Scores:

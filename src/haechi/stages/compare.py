@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from pathlib import Path
@@ -76,10 +76,14 @@ def _simulated(task: Task) -> Iterator[Compared]:
     }
     for part in PARTS:
         cases = load_cases(task, part)
-        written = [case.question.answer for case in cases if case.question.answerable and case.question.answer]
+        answered = [case.question for case in cases if case.question.answerable and case.question.answer]
+        by_document: dict[str, list[Question]] = {}
+        for question in answered:
+            for document in question.gold_documents:
+                by_document.setdefault(document, []).append(question)
         for number, case in enumerate(cases):
             asked = Asked(case.question, case.context.passages, case.context.gold_numbers, case.should_abstain)
-            others = [written[(number + step) % len(written)] for step in (7, 13)] if written else []
+            others = _others(case, number, answered, by_document)
             answers = sampled[case.question.id]
             for judged in _judged(asked, case.target(words), answers, others, words, settings):
                 yield Compared(
@@ -94,11 +98,21 @@ def _simulated(task: Task) -> Iterator[Compared]:
         task.progress.update(PARTS.index(part) + 1, len(PARTS))
 
 
+def _others(
+    case: Case, number: int, answered: Sequence[Question], by_document: Mapping[str, Sequence[Question]]
+) -> list[Question]:
+    """Questions whose answers are wrong here: those on the documents of these passages, and two on something else."""
+    documents = dict.fromkeys(passage.document_id for passage in case.context.passages)
+    near = [question for document in documents for question in by_document.get(document, ())]
+    far = [answered[(number + step) % len(answered)] for step in (7, 13)] if answered else []
+    return list({question.id: question for question in near + far if question.id != case.question.id}.values())
+
+
 def _judged(
     asked: Asked,
     written: str | None,
     answers: Sequence[str],
-    others: Sequence[str],
+    others: Sequence[Question],
     words: Template,
     settings: Compare,
 ) -> list[Judged]:
@@ -114,7 +128,6 @@ def _judged(
 
     found: list[Judged] = []
     if written is not None:
-        others = [other for other in others if other != asked.question.answer]
         spoilt = judged((written, worse) for worse in spoil(asked, written, words, others, settings.seed))
         found += islice(spoilt, round(settings.pairs * settings.constructed))
     if settings.constructed < 1:

@@ -10,7 +10,6 @@ import torch
 from haechi.engine.forward import answer_scores
 from haechi.engine.loop import train
 from haechi.engine.trees import Tree, micro_batches
-from haechi.errors import ModelError
 from haechi.evaluate.reward_model import score_reward_model
 from haechi.learners.batches import steps_for
 from haechi.learners.pairs import RewardLearner
@@ -35,8 +34,6 @@ def run(task: Task) -> dict[str, Any]:
     base = base_of(task)
     pairs = load_pairs(task, base, settings.token_budget)
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
-    if settings.verdicts:
-        _begin_with_verdicts(base, role, *settings.verdicts)
     steps = steps_for(len(pairs.training), settings.batch_size, settings.epochs)
     learner = RewardLearner(
         base,
@@ -84,28 +81,6 @@ def run(task: Task) -> dict[str, Any]:
         "realised_ceiling": measured.realised_ceiling,
         "true_accuracy": measured.true_accuracy.as_dict() if measured.true_accuracy else None,
     }
-
-
-@torch.no_grad()
-def _begin_with_verdicts(base: SharedBase, role: Role, right: str, wrong: str) -> None:
-    """Sets the head so that a reward is log p(right) - log p(wrong) after the answer's end.
-
-    Raises:
-        ModelError: one of the two is not one token of this base.
-    """
-    ids = [base.codec.encode(verdict) for verdict in (right, wrong)]
-    for verdict, tokens in zip((right, wrong), ids, strict=True):
-        if len(tokens) != 1:
-            raise ModelError(
-                f"reward.verdicts: {base.name} makes {len(tokens)} tokens of “{verdict}”. Fix: name two that are "
-                "one token each, or set it to null."
-            )
-    assert role.head is not None
-    (yes,), (no,) = ids
-    with base.wearing(role):
-        weight_VD, bias_V = base.output_weight()
-        role.head.weight.copy_((weight_VD[yes] - weight_VD[no]).float()[None])
-        role.head.bias.copy_((bias_V[yes] - bias_V[no]).float()[None] if bias_V is not None else torch.zeros(1))
 
 
 @torch.no_grad()

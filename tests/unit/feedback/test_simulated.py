@@ -11,6 +11,10 @@ from haechi.records.types import Passage, Question
 WORDS = template("ko", instructed=False)
 
 
+TALL = Question(id="tall", text="등대는 얼마나 높나요?", answer="37미터입니다.", accepted=("37미터",))
+ELSEWHERE = Question(id="else", text="무엇이 많이 나나요?", answer="소금입니다.", accepted=("소금",))
+
+
 def passage(number: int, text: str) -> Passage:
     return Passage(id=f"d{number}#0", document_id=f"d{number}", title="등대", text=text, start=0, end=len(text))
 
@@ -119,16 +123,20 @@ def test_errs_at_the_stated_rate_and_the_same_way_each_time() -> None:
 
 def test_spoilt_answers_are_each_worse_than_the_written_one() -> None:
     written = "오누리입니다. [2]"
-    spoilt = spoil(asked(), written, WORDS, ["한보리입니다."], seed=1)
-    assert sorted(spoilt) == sorted([WORDS.abstention, "오누리입니다.", "오누리입니다. [1]", "한보리입니다. [2]"])
+    spoilt = spoil(asked(), written, WORDS, [TALL, ELSEWHERE], seed=1)
+    assert sorted(spoilt) == sorted([WORDS.abstention, "오누리입니다.", "오누리입니다. [1]", "37미터입니다. [1]"])
     for worse in spoilt:
         assert quality(asked(), worse, WORDS) < quality(asked(), written, WORDS)
 
 
 def test_an_abstention_is_spoilt_by_a_guess() -> None:
     without = asked(gold_numbers=(), should_abstain=True)
-    (guess,) = spoil(without, WORDS.abstention, WORDS, ["한보리입니다."], seed=1)
-    assert guess.startswith("한보리입니다. [")
+    guesses = spoil(without, WORDS.abstention, WORDS, [ELSEWHERE, TALL], seed=1)
+    assert guesses[0] == "37미터입니다. [1]"  # it stands in a passage, so it is what a reader would guess
+    assert guesses[1] in ("소금입니다. [1]", "소금입니다. [2]") and len(guesses) == 2
+    many = [Question(id=f"q{n}", text="?", answer=f"{n}명입니다.", accepted=(f"{n}명",)) for n in range(9)]
+    assert len(set(spoil(without, WORDS.abstention, WORDS, many, seed=1))) == 2
+    assert spoil(without, WORDS.abstention, WORDS, [], seed=1) == []
 
 
 def test_without_accepted_strings_the_answer_nearer_to_the_written_one_is_better() -> None:

@@ -13,7 +13,10 @@ from haechi.stages.compare import _judged
 WORDS = template("ko", instructed=False)
 WRITTEN = "오누리입니다. [1]"
 SAMPLED = ["오누리입니다. [1]", "한보리입니다. [1]", "오누리입니다. [2]", "오누리입니다.", "한보리입니다. [1]"]
-OTHERS = ["37미터입니다.", "소금입니다."]
+OTHERS = [
+    Question(id="tall", text="얼마나 높나요?", answer="37미터입니다.", accepted=("37미터",)),
+    Question(id="else", text="무엇이 나나요?", answer="소금입니다.", accepted=("소금",)),
+]
 
 
 def asked() -> Asked:
