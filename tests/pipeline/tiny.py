@@ -69,11 +69,11 @@ base: {name_or_path: ./base, dtype: float32}
 prompt: {instructed: false, max_prompt_tokens: 256, max_answer_tokens: 12}
 documents: {paths: ./documents, k: 2, max_chars: 80, min_chars: 5}
 questions: {path: ./questions.jsonl, split: {train: 0.5, validation: 0.25, test: 0.25}, near_duplicate: 1.0}
-sft: {trainable: {kind: full}, epochs: 12, batch_size: 6, learning_rate: 3.0e-3}
+sft: {trainable: {kind: full}, epochs: 16, batch_size: 6, learning_rate: 1.0e-2}
 sample: {samples: 2}
-reward: {trainable: {kind: top_layers, layers: 1}, epochs: 6, batch_size: 4, learning_rate: 3.0e-3, margin: true}
+reward: {trainable: {kind: top_layers, layers: 1}, epochs: 24, batch_size: 4, learning_rate: 5.0e-3}
 dpo: {trainable: {kind: lora, rank: 4}, epochs: 1, learning_rate: 1.0e-3}
-ppo: {trainable: {kind: top_layers, layers: 1}, iterations: 6, prompts: 9, samples: 4, epochs: 2, minibatches: 1,
+ppo: {trainable: {kind: top_layers, layers: 1}, iterations: 10, prompts: 18, samples: 4, epochs: 2, minibatches: 1,
       learning_rate: 3.0e-3, kl_coefficient: 0.01, evaluate_every: 3, checkpoint_every: 2}
 evaluate: {best_of_n: 2, bootstrap: 200}
 """
