@@ -88,11 +88,11 @@ class _PairLearner(Stateless):
         del step, metrics
         return {}
 
-    def _trees(self, micro: Micro) -> list[Tree]:
-        return [self.compared[i].tree for i in micro.prompts]
+    def _prompts(self, micro: Micro) -> list[ComparedPrompt]:
+        return [self.compared[i] for i in micro.prompts]
 
     def _pairs(self, micro: Micro) -> list[Pair]:
-        return [pair for i in micro.prompts for pair in self.compared[i].pairs]
+        return [pair for prompt in self._prompts(micro) for pair in prompt.pairs]
 
     def _shares(self, metrics: Mapping[str, Tensor], micro: Micro) -> dict[str, float]:
         """Metrics, which ignore weights, as shares of the update, under their bare names."""
@@ -145,9 +145,10 @@ class RewardLearner(_PairLearner):
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
         assert self.role.head is not None
-        scored = score_trees(self.base, self.role, self._trees(micro), logps=False, trunk=self.trunk)
-        scores_A = self.role.head(scored.last_AD.float()).squeeze(-1)
-        scores_P2 = paired(scores_A, [self.compared[i] for i in micro.prompts])
+        prompts = self._prompts(micro)
+        trees = [prompt.tree for prompt in prompts]
+        scored = score_trees(self.base, self.role, trees, logps=False, trunk=self.trunk)
+        scores_P2 = paired(self.role.head(scored.last_AD.float()).squeeze(-1), prompts)
         loss_P, metrics = bradley_terry(
             scores_P2[:, 0],
             scores_P2[:, 1],
@@ -197,8 +198,8 @@ class DPOLearner(_PairLearner):
         self.reference_A = torch.stack([logps.sum() for logps in found])
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
-        prompts = [self.compared[i] for i in micro.prompts]
-        scored = score_trees(self.base, self.role, self._trees(micro), trunk=self.trunk)
+        prompts = self._prompts(micro)
+        scored = score_trees(self.base, self.role, [prompt.tree for prompt in prompts], trunk=self.trunk)
         logps_A = segment_sum(scored.logps_N, scored.segments_N, scored.num_answers)
         reference_A = self.reference_A[answers_of(micro.prompts, self.starts)].to(logps_A.device)
         logps_P2, reference_P2 = paired(logps_A, prompts), paired(reference_A, prompts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 
 from haechi.pretrain.frames import Frame, Slot, frames
 from haechi.pretrain.korean import SYLLABLES, agree
@@ -135,7 +135,7 @@ def _slot_name(frame: Frame, slot: str) -> str:
     return f"{frame.name}, {slot}"
 
 
-@lru_cache(maxsize=1)
+@cache
 def _matters() -> dict[str, str]:
     """One name for all that speaks of one thing: by attribute, the first of those that any two lists have in common."""
     name = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}

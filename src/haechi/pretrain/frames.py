@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import get_args
@@ -68,7 +68,7 @@ class Frame:
         return [name for name in _BRACED.findall(sentence) if name in self.slots]
 
 
-@lru_cache(maxsize=1)
+@cache
 def frames() -> tuple[Frame, ...]:
     """All frames that come along."""
     folder = files("haechi") / "assets" / "frames"
