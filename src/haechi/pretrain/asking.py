@@ -64,9 +64,15 @@ def unanswerable_question(
             return Asked(_ask(rng, fact, unseen), fact.kind, None, None)
 
 
-def mistaken_reply(rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]]) -> Asked:
-    """The question with a reply that is wrong as readers err: another value, a slip of the pen, another passage or none
-    cited, an answer where there is none, none where there is one."""
+def mistaken_reply(
+    rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]], texts: Sequence[str]
+) -> Asked:
+    """The question with a reply that is wrong as readers err: another value, a scrap of the `texts` that tell the
+    facts, a slip of the pen, another passage or none cited, an answer where there is none, none where there is one."""
+    value = (asked.answer or "").removesuffix("입니다.")
+    if rng.random() < 0.15:
+        number = rng.randrange(len(texts))
+        return replace(asked, answer=f"{_scrap(rng, texts[number], value)}입니다.", passage=number + 1)
     facts = [(fact, number) for number, facts in enumerate(told, start=1) for fact in facts]
     others = [(fact, number) for fact, number in facts if f"{fact.value}입니다." != asked.answer]
     alike = [(fact, number) for fact, number in others if fact.kind == asked.kind]
@@ -82,11 +88,26 @@ def mistaken_reply(rng: random.Random, asked: Asked, told: Sequence[Sequence[Fac
         return replace(asked, passage=None)
     if shape < 0.85:
         return replace(asked, answer=None, passage=None)
-    return replace(asked, answer=_slip(rng, asked.answer.removesuffix("입니다.")) + "입니다.")
+    return replace(asked, answer=f"{_slip(rng, value)}입니다.")
+
+
+def _scrap(rng: random.Random, text: str, value: str) -> str:
+    """One to three words of a text, as they stand or the last of them cut; neither the value nor a part of it nor
+    more than it."""
+    words = text.split()
+    while True:
+        start = rng.randrange(len(words))
+        scrap = " ".join(words[start : start + rng.randint(1, 3)]).rstrip(".,")
+        if rng.random() < 0.4:
+            scrap = scrap[: rng.randint(1, len(scrap))].rstrip()
+        if scrap and not (value and (value in scrap or scrap in value)):
+            return scrap
 
 
 def _slip(rng: random.Random, value: str) -> str:
-    """The value with one character replaced, left out or doubled; never the value itself."""
+    """The value with one character replaced, left out or doubled, or without its end; never the value itself."""
+    if len(value) > 3 and not any(char.isdigit() for char in value) and rng.random() < 0.3:
+        return value[: rng.randint(2, len(value) - 1)].rstrip()
     while True:
         at = rng.randrange(len(value))
         new = str(rng.randrange(10)) if value[at].isdigit() else rng.choice(NAME_SYLLABLES)

@@ -191,11 +191,13 @@ def random_facts(
 
 
 def random_scene(rng: random.Random, subject: str, unseen: bool = False) -> list[Fact]:
-    """What one sentence of a frame tells of a subject, a fact for each of its slots; empty where no frame is of it."""
+    """A scene of any frame that is of such a subject; empty where none is."""
     fitting = _frames_of(_kind_of(subject))
-    if not fitting:
-        return []
-    frame = rng.choice(fitting)
+    return scene_of(rng, rng.choice(fitting), subject, unseen) if fitting else []
+
+
+def scene_of(rng: random.Random, frame: Frame, subject: str, unseen: bool = False) -> list[Fact]:
+    """What one sentence of the frame tells of a subject, a fact for each of its slots; the held-out one if `unseen`."""
     sentence = frame.sentences[-1] if unseen else rng.choice(frame.sentences[:-1])
     values = tuple((slot, _slot_value(rng, frame.slots[slot])) for slot in frame.told(sentence))
     for noise, value in (

@@ -30,8 +30,8 @@ def generate(
     *,
     passages: int,
     questions: int = 6,
-    unanswerable: float = 0.15,
-    mistakes: int = 4,
+    unanswerable: float = 0.22,
+    mistakes: int = 6,
     unseen_templates: bool = False,
 ) -> World:
     """One random world.
@@ -60,7 +60,7 @@ def generate(
     return World(
         passages=tuple(zip(titles, texts, strict=True)),
         asked=asked,
-        mistaken=tuple(mistaken_reply(rng, rng.choice(asked), told) for _ in range(mistakes)),
+        mistaken=tuple(mistaken_reply(rng, rng.choice(asked), told, texts) for _ in range(mistakes)),
     )
 
 

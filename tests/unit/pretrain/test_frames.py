@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from haechi.errors import InputError
-from haechi.pretrain.facts import Fact, Scene, random_scene
+from haechi.pretrain.facts import Fact, Scene, random_scene, scene_of
 from haechi.pretrain.frames import frames, read_frames
 from haechi.pretrain.lexicon import (
     ADJECTIVE_QUESTIONS,
@@ -80,7 +80,7 @@ def test_what_does_not_hold_together_is_refused_with_its_line(old: str, new: str
 
 def test_frames_that_come_along() -> None:
     found = frames()
-    assert len(found) > 100 and len({frame.name for frame in found}) == len(found)
+    assert len(found) > 300 and len({frame.name for frame in found}) == len(found)
     for kind in ("person", "part", *ENTITY_KINDS):
         assert sum(kind in frame.of for frame in found) >= 10, kind
     for frame in found:
@@ -129,21 +129,26 @@ def test_a_question_asks_for_one_matter_and_is_held_out_or_not() -> None:
 def test_a_scene_tells_its_values(unseen: bool) -> None:
     """Each value stands in the sentence, and no slot is left open, whatever is told of and in whatever register."""
     rng = random.Random(8)
-    kinds = {"person": "한바라", "part": "등대의 " + PARTS[0]} | {
+    subjects = {"person": "한바라", "part": "등대의 " + PARTS[0]} | {
         kind: f"오누리 {endings[0]}" for kind, endings in ENTITY_KINDS.items()
     }
-    told: set[str] = set()
-    for _ in range(400):
-        for kind, subject in kinds.items():
-            facts = random_scene(rng, subject, unseen)
+    for frame in frames():
+        for kind in sorted(frame.of):
+            facts = scene_of(rng, frame, subjects[kind], unseen)
             scene = facts[0].scene
-            assert scene is not None and kind in scene.frame.of
-            assert all(fact.scene is scene and fact.subject == subject for fact in facts)
+            assert scene is not None and scene.frame is frame
+            assert all(fact.scene is scene and fact.subject == subjects[kind] for fact in facts)
             text = told_in_prose(rng, facts, rng.choice(("plain", "formal", "polite")), unseen)
             assert not re.search(r"[{}/()]", text), text
-            assert subject in text and all(fact.value in text for fact in facts), (text, facts)
-            told.add(scene.frame.name)
-    assert told == {frame.name for frame in frames()}
+            assert subjects[kind] in text and all(fact.value in text for fact in facts), (text, facts)
+
+
+def test_a_scene_is_of_its_subjects_kind() -> None:
+    rng = random.Random(2)
+    for subject, kind in (("한바라", "person"), ("오누리 마을", "place"), ("등대의 " + PARTS[0], "part")):
+        drawn = {fact.scene.frame.name for _ in range(200) for fact in random_scene(rng, subject) if fact.scene}
+        fitting = {frame.name for frame in frames() if kind in frame.of}
+        assert drawn <= fitting and len(drawn) > 40, (kind, len(drawn))
 
 
 def test_held_out_sentences_are_told_only_in_measuring() -> None:

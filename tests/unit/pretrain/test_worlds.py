@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 import pytest
 
+from haechi.pretrain.asking import Asked, mistaken_reply
+from haechi.pretrain.facts import Fact
 from haechi.pretrain.frames import frames
 from haechi.pretrain.lexicon import ADJECTIVE_QUESTIONS, DEED_VERBS, HOLDINGS, LABEL_QUESTIONS, NAMED, RELATIONS, Verb
 from haechi.pretrain.worlds import World, generate
@@ -124,12 +126,12 @@ def test_all_ways_of_telling_and_asking_occur(worlds: list[World]) -> None:
     told = " ".join(text for world in worlds for _, text in world.passages)
     asked = " ".join(one.question for world in worlds for one in world.asked)
     # Names, topics, keepers, deaths, colours.
-    for sign in ("라고 불", "에도 나온다", "지기는", "세상을 떠", "물들어"):
+    for sign in ("라고 불", "옛이야기에도 나", "지기는", "세상을 떠", "물들어"):
         assert sign in told, sign
     for sign in ("얼마나 높", "에 있는 ", "라고 부르나요", "어느 ", "어떤 "):
         assert sign in asked, sign
     share = sum(one.answer is None for world in worlds for one in world.asked) / sum(len(w.asked) for w in worlds)
-    assert 0.11 < share < 0.19  # 0.15 with a deviation of 0.008
+    assert 0.18 < share < 0.26  # 0.22 with a deviation of 0.01
     deeds = re.findall(r"에 있는 [^?]+(?:했|었|았)(?:나요|어|습니까|어요)\?", asked)
     assert deeds, "deeds are asked of parts in other words too"
 
@@ -137,7 +139,7 @@ def test_all_ways_of_telling_and_asking_occur(worlds: list[World]) -> None:
 def test_a_mistaken_reply_is_wrong(worlds: list[World]) -> None:
     kinds: dict[str, int] = dict.fromkeys(("guess", "refusal", "uncited", "wrong passage", "other value"), 0)
     for world in worlds:
-        assert len(world.mistaken) == 4
+        assert len(world.mistaken) == 6
         for reply in world.mistaken:
             (asked,) = {asked for asked in world.asked if asked.question == reply.question}
             assert (asked.answer, asked.passage) != (reply.answer, reply.passage)
@@ -152,3 +154,16 @@ def test_a_mistaken_reply_is_wrong(worlds: list[World]) -> None:
             else:
                 kinds["uncited" if reply.passage is None else "wrong passage"] += 1
     assert min(kinds.values()) > 60, kinds
+
+
+def test_a_scrap_is_no_value() -> None:
+    """A piece of a text given for an answer: never right, and not always whole words."""
+    texts = ["오누리 등대는 높이가 23미터이다.", "은빛 다리는 길이가 23미터인 등대보다 길어서, 날마다 수레가 다닌다."]
+    asked = Asked("오누리 등대는 얼마나 높아요?", "length", "23미터입니다.", 1)
+    fact = Fact("오누리 등대", None, "높이", "length", "23미터")
+    rng = random.Random(4)
+    drawn = [mistaken_reply(rng, asked, [[fact], []], texts) for _ in range(600)]
+    scraps = {one.answer.removesuffix("입니다.") for one in drawn if one.answer and one.passage == 2} - {"23미터"}
+    assert len(scraps) > 15 and all(scrap in texts[1] for scrap in scraps)
+    assert not any("23미터" in scrap or scrap in "23미터" for scrap in scraps), scraps
+    assert "날마다" in scraps and any(" " not in scrap and scrap not in texts[1].split() for scrap in scraps)
