@@ -180,10 +180,10 @@ def random_facts(
     while len(facts) < count:
         subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.25 else entity
         shape = rng.random()
-        if shape < 0.65:
+        if shape < 0.75:
             found = random_scene(rng, subject, unseen)
         else:
-            found = random_deed(rng, subject) if shape < 0.75 else [random_fact(rng, subject)]
+            found = random_deed(rng, subject) if shape < 0.83 else [random_fact(rng, subject)]
         if not known & {fact.matter for fact in found}:
             known.update(fact.matter for fact in found)
             facts.extend(found)
