@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from haechi.engine.logps import answer_logps
+from haechi.engine.logps import Entropy, answer_logps
 from haechi.engine.trees import Packed, Tree, pack, unshared
 from haechi.engine.trunk import TrunkCache
 from haechi.models.base import SharedBase
@@ -45,7 +45,7 @@ def score_trees(
     trees: Sequence[Tree],
     *,
     temperature: float = 1.0,
-    entropy: bool = False,
+    entropy: Entropy = "none",
     logps: bool = True,
     trunk: TrunkCache | None = None,
 ) -> Scored:
@@ -53,6 +53,7 @@ def score_trees(
 
     Args:
         temperature: the logits are divided by it, as they are when sampling.
+        entropy: whether entropies are computed, and learned from (`haechi.engine.logps`).
         logps: False leaves the vocabulary projection out (reward models do not need it).
         trunk: reuses the states below the lowest layer that the role changes.
     """

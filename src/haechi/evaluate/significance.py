@@ -114,7 +114,7 @@ def paired_ratio_difference(
 ) -> Interval:
     """The difference of two ratios of (numerators, denominators) over the same questions, resampled together.
 
-    `n` counts the questions with a denominator in either.
+    `n` counts the questions with a denominator in either, `topics` the topics with one on the side that has fewer.
 
     Raises:
         ValueError: the lengths differ, or the denominators of one sum to 0.
@@ -199,8 +199,10 @@ def _of_ratios(
     if columns.shape[1] == 4:
         value -= _ratio(columns[:, 2:].sum(axis=0))
         resampled = resampled - _ratios(means[:, 2:])
-    found = {name for name, one in zip(names, counted, strict=True) if one}
-    return _interval(value, resampled, int(counted.sum()), len(found))
+    # A difference rests on no more topics than the ratio that has fewer.
+    rests_on = [columns[:, place] != 0 for place in range(1, columns.shape[1], 2)] if every else [counted]
+    found = min(len({name for name, one in zip(names, side, strict=True) if one}) for side in rests_on)
+    return _interval(value, resampled, int(counted.sum()), found)
 
 
 def _by_topic(columns: Floats, topics: Sequence[Hashable]) -> Floats:

@@ -20,6 +20,15 @@ def batch_at(step: int, examples: int, batch_size: int, seed: int) -> list[int]:
     return order[position * batch_size : (position + 1) * batch_size]
 
 
+def stream_at(step: int, examples: int, size: int, seed: int) -> list[int]:
+    """Indices of a step's `size` examples (all of them, if there are fewer): one fresh permutation after another, read
+    on across their borders, so that every step sees as many."""
+    size = min(size, examples)
+    places = range(step * size, (step + 1) * size)
+    orders = {epoch: permutation(examples, seed, epoch) for epoch in {place // examples for place in places}}
+    return [orders[place // examples][place % examples] for place in places]
+
+
 def permutation(size: int, seed: int, turn: int) -> list[int]:
     """A random order of range(size), another one for every turn."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + turn) % 2**63)

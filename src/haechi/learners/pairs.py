@@ -163,7 +163,8 @@ class RewardLearner(_PairLearner):
         if not self.validation or not self.validate_every or (step + 1) % self.validate_every:
             return {}
         scores_P2 = self.scores(self.validation)
-        return {"validation/accuracy": float((scores_P2[:, 0] > scores_P2[:, 1]).float().mean())}
+        # A tie is half right, as in the accuracy that is reported.
+        return {"validation/accuracy": float((scores_P2[:, 0] - scores_P2[:, 1]).sign().add(1).div(2).mean())}
 
     def scores(self, compared: Sequence[ComparedPrompt]) -> Tensor:
         """Scores [P, 2] of chosen and rejected."""

@@ -21,7 +21,7 @@ from haechi.engine.rollout import Answer, Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.engine.trunk import TrunkCache
 from haechi.errors import DivergedError
-from haechi.learners.batches import batch_at, permutation
+from haechi.learners.batches import batch_at, permutation, stream_at
 from haechi.methods import kl, sft
 from haechi.methods.gae import gae, whiten
 from haechi.methods.ppo import PPOSettings, ppo_losses, token_rewards, total_loss
@@ -209,7 +209,7 @@ class PPOLearner:
     @torch.no_grad()
     def _roll_out(self, step: int) -> Experience:
         run = self.run
-        chosen = batch_at(step, len(self.prompts), run.prompts, run.seed)
+        chosen = stream_at(step, len(self.prompts), run.prompts, run.seed)
         answers = sample(
             self.base,
             self.policy,
@@ -242,6 +242,7 @@ class PPOLearner:
         paid = self.controller.beta if run.estimator == "k1" else 0.0
         rewards_N = token_rewards(scores_A, kl_N, segments_N, paid)
         advantages_N, returns_N = gae(rewards_N, values_N, segments_N, gamma=run.gamma, lam=run.gae_lambda)
+        advantage_std = float(advantages_N.std(correction=0))
         if run.whiten_advantages:
             advantages_N = whiten(advantages_N)
         sizes = lengths.tolist()
@@ -258,7 +259,7 @@ class PPOLearner:
                 "kl_coefficient": self.controller.beta,
                 "length": float(lengths.float().mean()),
                 "eos_rate": sum(a.ended for a in flat) / len(flat),
-                "advantage_std": float(advantages_N.std(correction=0)),
+                "advantage_std": advantage_std,
                 "explained_variance": float(
                     1 - (returns_N - values_N).var(correction=0) / returns_N.var(correction=0).clamp(min=1e-8)
                 ),
@@ -288,7 +289,7 @@ class PPOLearner:
             self.policy,
             trees,
             temperature=self.run.sampling.temperature,
-            entropy=learning,
+            entropy=("learned" if self.run.losses.entropy_coefficient else "measured") if learning else "none",
             trunk=self.trunk,
         )
         states_ND = scored.states_ND.detach() if self._warming else scored.states_ND

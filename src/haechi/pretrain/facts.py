@@ -10,7 +10,6 @@ from functools import cache
 from haechi.pretrain.frames import Frame, Slot, frames
 from haechi.pretrain.korean import SYLLABLES, agree
 from haechi.pretrain.lexicon import (
-    ACTS,
     COINED_LABELS,
     COLOURS,
     COUNT_UNITS,
@@ -30,7 +29,6 @@ from haechi.pretrain.lexicon import (
     NAMED_THINGS,
     NOUNS,
     PARTS,
-    PLACES,
     RELATIONS,
     SAME_MATTER,
     SEASONS,
@@ -39,6 +37,7 @@ from haechi.pretrain.lexicon import (
     Relation,
     Verb,
 )
+from haechi.pretrain.phrases import spoken_values
 
 # A subject and what it is about, where synonyms count as one: what a world tells, and what it does not.
 Matter = tuple[str, str]
@@ -200,6 +199,13 @@ def scene_of(rng: random.Random, frame: Frame, subject: str, unseen: bool = Fals
     """What one sentence of the frame tells of a subject, a fact for each of its slots; the held-out one if `unseen`."""
     sentence = frame.sentences[-1] if unseen else rng.choice(frame.sentences[:-1])
     values = tuple((slot, _slot_value(rng, frame.slots[slot])) for slot in frame.told(sentence))
+    sentence = with_noise(rng, sentence)
+    scene = Scene(frame, sentence, values)
+    return [Fact(subject, None, "", frame.slots[slot].kind, value, None, slot, scene) for slot, value in values]
+
+
+def with_noise(rng: random.Random, pattern: str) -> str:
+    """The pattern with other names, things, years and numbers where its braces ask for noise."""
     for noise, value in (
         ("{O}", random_entity(rng)),
         ("{P}", _person(rng)),
@@ -207,9 +213,8 @@ def scene_of(rng: random.Random, frame: Frame, subject: str, unseen: bool = Fals
         ("{Y}", _value(rng, "year", "")),
         ("{#}", str(rng.randint(2, 99))),
     ):
-        sentence = sentence.replace(noise, value)
-    scene = Scene(frame, sentence, values)
-    return [Fact(subject, None, "", frame.slots[slot].kind, value, None, slot, scene) for slot, value in values]
+        pattern = pattern.replace(noise, value)
+    return pattern
 
 
 @cache
@@ -320,7 +325,7 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
         case "thing":
             return _thing(rng)
         case "place":
-            return rng.choice(PLACES) if rng.random() < 0.4 else random_entity(rng)
+            return _spoken(rng, "place") if rng.random() < 0.4 else random_entity(rng)
         case "year":
             era = rng.choice(ERAS) if rng.random() < 0.5 else f"{random_name(rng, 2, 3)}력 "
             return f"{era}{rng.randint(2, 1999)}년"
@@ -337,7 +342,11 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
         case "price":
             return f"{rng.choice(('은화', '금화', '동전', '조개'))} {rng.randint(2, 300)}{rng.choice(('닢', '개'))}"
         case "act":
-            return agree(rng.choice(ACTS).replace("{N}", rng.choice(NOUNS)))
+            return _spoken(rng, "act")
+
+
+def _spoken(rng: random.Random, kind: Kind) -> str:
+    return agree(with_noise(rng, rng.choice(spoken_values()[kind])))
 
 
 def _given_name(rng: random.Random, noun: str) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from haechi.pretrain.facts import Deed, Fact, Scene, random_entity, random_name
+from haechi.pretrain.facts import Deed, Fact, Scene, random_entity, random_name, with_noise
 from haechi.pretrain.korean import Register, agree, in_register, linked
 from haechi.pretrain.lexicon import (
     APPOSED,
     ASIDES,
-    ATTRIBUTIVES,
     CLAUSE_ADVERBS,
     CLAUSE_VERBS,
     DEED_PARTS,
@@ -27,6 +26,10 @@ from haechi.pretrain.lexicon import (
     TAILS,
     Kind,
 )
+from haechi.pretrain.phrases import before_values
+
+_CLAUSED = ("person", "thing", "place")  # kinds of values before which clauses stand often
+_MEASURES = {"length": "measure", "count": "measure", "days": "measure"}
 
 
 def told_in_prose(rng: random.Random, facts: Sequence[Fact], register: Register, unseen: bool) -> str:
@@ -106,9 +109,12 @@ def _tell_scene(rng: random.Random, fact: Fact, scene: Scene) -> str:
     sentence = scene.sentence
     for slot, value in scene.values:
         told = scene.frame.slots[slot]
-        # Before a name, such words would read as a part of it.
-        open_to_more = told.kind in ("person", "thing", "place") and not told.name_like
-        more = _before_value(rng, told.kind) if open_to_more and rng.random() < 0.3 else ""
+        more = ""
+        if told.name_like and rng.random() < 0.15:
+            # One word before a name would read as a part of it.
+            more = _phrase_before(rng, "name")
+        elif not told.name_like and rng.random() < (0.5 if told.kind in _CLAUSED else 0.2):
+            more = _before_value(rng, told.kind)
         sentence = sentence.replace("{" + slot + "}", more + value)
     return fill((rng.choice(OPENINGS) if rng.random() < 0.1 else "") + sentence, fact)
 
@@ -118,17 +124,21 @@ def _labelled(fact: Fact) -> bool:
 
 
 def _before_value(rng: random.Random, kind: Kind) -> str:
-    """Words before a value that are no part of the answer: none, an adjective, an occupation, a clause."""
+    """Words before a value that are no part of the answer: none, a phrase, an occupation, a clause put together."""
     shape = rng.random()
-    if shape < 0.45:
+    if shape < 0.4:
         return ""
-    if kind in ("person", "thing", "place") and shape < 0.8:
-        clause = rng.choice(CLAUSE_ADVERBS) + (rng.choice(NOUNS) if rng.random() < 0.7 else random_name(rng, 2, 3))
-        clause += rng.choice(CLAUSE_VERBS)
-        return clause + (rng.choice(OCCUPATIONS) if kind == "person" and rng.random() < 0.3 else "")
-    if kind == "person" and shape < 0.92:
+    if shape < 0.8 or kind not in _CLAUSED:
+        return _phrase_before(rng, _MEASURES.get(kind, kind))
+    if kind == "person" and shape < 0.86:
         return rng.choice(OCCUPATIONS)
-    return rng.choice(ATTRIBUTIVES[kind])
+    clause = rng.choice(CLAUSE_ADVERBS) + (rng.choice(NOUNS) if rng.random() < 0.7 else random_name(rng, 2, 3))
+    clause += rng.choice(CLAUSE_VERBS)
+    return clause + (rng.choice(OCCUPATIONS) if kind == "person" and rng.random() < 0.3 else "")
+
+
+def _phrase_before(rng: random.Random, kind: str) -> str:
+    return with_noise(rng, rng.choice(before_values()[kind])) + " "
 
 
 def _after_value(rng: random.Random, kind: Kind) -> str:

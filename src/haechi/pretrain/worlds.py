@@ -29,7 +29,7 @@ def generate(
     rng: random.Random,
     *,
     passages: int,
-    questions: int = 6,
+    questions: int = 8,
     unanswerable: float = 0.22,
     mistakes: int = 6,
     unseen_templates: bool = False,
@@ -49,7 +49,7 @@ def generate(
     told: list[list[Fact]] = []
     known: set[Matter] = set()
     for title in titles:
-        told.append(random_facts(rng, title, known, rng.randint(2, 4), unseen_templates))
+        told.append(random_facts(rng, title, known, rng.randint(2, 6), unseen_templates))
     texts = [told_in_prose(rng, facts, register, unseen_templates) for facts in told]
     asked = tuple(
         unanswerable_question(rng, titles, told, known, unseen_templates)

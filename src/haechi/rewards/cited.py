@@ -65,8 +65,8 @@ def citation_precision_recall(
     )
 
 
-def cited(answer: str, passages: Sequence[str], gold_numbers: Sequence[int] | None, template: Template) -> float | None:
-    """The reward for citing: F1 of citation precision and recall, against gold passages where these are known.
+def cited(answer: str, passages: Sequence[str], template: Template) -> float | None:
+    """The reward for citing: F1 of citation precision and recall. Gold passages play no part in what is earned.
 
     0 for an answer that is not well formed, so that a right number in the wrong place earns nothing; None for an
     abstention, which has nothing to cite.
@@ -75,11 +75,8 @@ def cited(answer: str, passages: Sequence[str], gold_numbers: Sequence[int] | No
         return None
     if not well_formed(answer, len(passages), template):
         return 0.0
-    scores = citation_precision_recall(answer, passages, gold_numbers)
-    if gold_numbers is None:
-        precision, recall = scores.precision or 0.0, scores.recall or 0.0
-    else:
-        precision, recall = scores.gold_precision or 0.0, scores.gold_recall or 0.0
+    scores = citation_precision_recall(answer, passages, None)
+    precision, recall = scores.precision or 0.0, scores.recall or 0.0
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 

@@ -26,10 +26,11 @@ def ask(folder: Path, question: str) -> str:
     recipe, base, library = _opened(folder)
     words = words_of(recipe)
     passages = [hit.passage for hit in library.search(question, recipe.documents.k)]
-    prompt = base.codec.prompt(words, question, passages, recipe.prompt.max_prompt_tokens).ids
+    made = base.codec.prompt(words, question, passages, recipe.prompt.max_prompt_tokens)
+    read = passages[: len(passages) - made.dropped_passages]
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
-    text = base.codec.decode(sample(base, None, [prompt], greedy)[0][0].ids)
-    return "\n".join([text, *(_quoted(number, passages) for number in citations(text))])
+    text = base.codec.decode(sample(base, None, [made.ids], greedy)[0][0].ids)
+    return "\n".join([text, *(_quoted(number, read) for number in citations(text))])
 
 
 @lru_cache(maxsize=1)

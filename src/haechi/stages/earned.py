@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -51,25 +51,38 @@ class Earned:
             for answer in group:
                 for name, value in self._rules(self.cases[index], answer).items():
                     terms.setdefault(name, []).append(value)
-        total, parts = combine({name: _neutral(values) for name, values in terms.items()}, self.weights)
+        total, parts = combine({name: self._applied(name, values) for name, values in terms.items()}, self.weights)
         return torch.tensor(total), {name: torch.tensor(part) for name, part in parts.items()}
 
     def _rules(self, case: Case, answer: Answer) -> dict[str, float | None]:
-        text = self.base.codec.decode(answer.ids)
-        abstained = abstains(text, self.words)
         return {
-            "grounded": None if abstained else grounded(text, case.texts) or 0.0,  # an empty answer rests on nothing
-            "cited": cited(text, case.texts, None, self.words),
+            **_support(self.base.codec.decode(answer.ids), case, self.words),
             "length": length_penalty(len(answer.ids), self.length_budget),
             "missing_eos": float(not answer.ended),
         }
 
+    def _applied(self, name: str, values: Sequence[float | None]) -> list[float]:
+        """A term that does not apply (an abstention cites nothing) earns what SFT's attempts earn by it: neither gain
+        nor loss. If it earned 0, any answer copied from a passage would beat abstaining where abstaining is right."""
+        return [self.learned.attempts[name] if value is None else value for value in values]
 
-def _neutral(values: Sequence[float | None]) -> list[float]:
-    """A term that does not apply (an abstention cites nothing) earns the mean of the others: neither gain nor loss.
 
-    If it earned 0, any answer copied from a passage would beat abstaining where abstaining is right.
-    """
-    known = [value for value in values if value is not None]
-    mean = sum(known) / len(known) if known else 0.0
-    return [mean if value is None else value for value in values]
+def attempts_earn(answers: Iterable[tuple[Case, Sequence[str]]], words: Template) -> dict[str, float]:
+    """What attempts among some answers earn on average by the rules that say nothing of an abstention; 0 without any."""
+    known: dict[str, list[float]] = {"grounded": [], "cited": []}
+    for case, texts in answers:
+        for text in texts:
+            for name, value in _support(text, case, words).items():
+                if value is not None:
+                    known[name].append(value)
+    return {name: sum(values) / max(len(values), 1) for name, values in known.items()}
+
+
+def _support(text: str, case: Case, words: Template) -> dict[str, float | None]:
+    """How an answer is borne out by what it cites; None for an abstention."""
+    abstained = abstains(text, words)
+    return {
+        "grounded": None if abstained else grounded(text, case.texts) or 0.0,  # an empty answer rests on nothing
+        "cited": cited(text, case.texts, words),
+    }
+

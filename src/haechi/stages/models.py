@@ -43,11 +43,11 @@ def _longest(base: SharedBase) -> int | None:
 def _check_length(recipe: Recipe, base: SharedBase) -> None:
     """Refuses prompts and answers that together are longer than the base can read."""
     limit = _longest(base)
-    answer = max(recipe.prompt.max_answer_tokens, recipe.sample.max_new_tokens or 0)
+    answer = max(recipe.prompt.max_answer_tokens, recipe.sample.max_new_tokens or 0) + 1  # and an end, if it is cut
     wanted = recipe.prompt.max_prompt_tokens + answer
     if limit is not None and wanted > limit:
         raise RecipeError(
-            f"prompt.max_prompt_tokens + the longest answer is {wanted}, but {base.name} reads at most {limit} "
+            f"prompt.max_prompt_tokens + the longest answer with its end is {wanted}, but {base.name} reads at most {limit} "
             f"tokens. Fix: set prompt.max_prompt_tokens to {limit - answer} or less."
         )
 
@@ -89,12 +89,17 @@ def aligned_role(task: Task, base: SharedBase, stage: str) -> Role:
 
 
 class RewardModel:
-    """The finished reward model as a function: prompts and answers in, normalised scores out."""
+    """The finished reward model as a function: prompts and answers in, normalised scores out.
+
+    Attributes:
+        attempts: what SFT's attempts earn on average, by the rules that say nothing of an abstention.
+    """
 
     def __init__(self, task: Task, base: SharedBase, token_budget: int) -> None:
         self.base, self.token_budget = base, token_budget
         self.role, about = load_role(base, task.inputs["reward"], sft_role(task, base))
         self.normalisation = Normalisation(**about["normalisation"])
+        self.attempts: dict[str, float] = about["attempts"]
 
     def __call__(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """A score for each answer [A], prompt by prompt; 0 is the mean of SFT's answers, 1 their deviation."""

@@ -12,7 +12,6 @@ from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.evaluate.score import headline, score_answer
-from haechi.learners.batches import batch_at
 from haechi.learners.ppo import PPOLearner, PPORun, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
@@ -69,9 +68,7 @@ def run(task: Task) -> dict[str, Any]:
         "trained_parameters": policy.num_trained,
         "best_validation_reward": learner.best_reward,
         "iterations": settings.iterations,
-        "answers": settings.samples * sum(
-            len(batch_at(step, len(prompts), settings.prompts, task.seed)) for step in range(settings.iterations)
-        ),
+        "answers": settings.samples * min(settings.prompts, len(prompts)) * settings.iterations,
     }
 
 

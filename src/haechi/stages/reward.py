@@ -22,8 +22,9 @@ from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.records.write import read_rows
 from haechi.stages.cases import load_cases, prompt_of, words_of
+from haechi.stages.earned import attempts_earn
 from haechi.stages.loop import hooks
-from haechi.stages.models import base_of, sft_role, trainable
+from haechi.stages.models import answer_ids, base_of, sft_role, trainable
 from haechi.stages.pairs import load_pairs
 from haechi.stages.sft import loop_settings
 
@@ -54,8 +55,8 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "loss", "accuracy", "validation/accuracy"),
     )
-    scale = _normalisation(task, base, role, settings.token_budget)
-    save_role(role.freeze(), base, task.folder, {"normalisation": asdict(scale)})
+    scale, attempts = _scale(task, base, role, settings.token_budget)
+    save_role(role.freeze(), base, task.folder, {"normalisation": asdict(scale), "attempts": attempts})
     scores_P2 = scale.apply(learner.scores(pairs.held_out))
     rows = pairs.held_out_rows
     known = [row["flipped"] for row in rows]
@@ -84,15 +85,15 @@ def run(task: Task) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _normalisation(task: Task, base: SharedBase, role: Role, token_budget: int) -> Normalisation:
-    """Mean 0 and deviation 1 on the answers that SFT gives, so that reward terms can be weighed against one another."""
+def _scale(task: Task, base: SharedBase, role: Role, token_budget: int) -> tuple[Normalisation, dict[str, float]]:
+    """What turns scores into rewards with mean 0 and deviation 1 on the answers that SFT gives, so that reward terms can
+    be weighed against one another; and what these answers earn by the rules."""
     words = words_of(task.recipe)
     sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
-    trees = [
-        Tree(
-            prompt_of(case, base.codec, words, task.recipe),
-            [base.codec.answer(text) for text in sampled[case.question.id]],
-        )
-        for case in load_cases(task, "train")
-    ]
-    return normalisation(answer_scores(base, role, trees, micro_batches(trees, token_budget)))
+    cases = load_cases(task, "train")
+    trees = []
+    for case in cases:
+        prompt = prompt_of(case, base.codec, words, task.recipe)
+        trees.append(Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in sampled[case.question.id]]))
+    scores_A = answer_scores(base, role, trees, micro_batches(trees, token_budget))
+    return normalisation(scores_A), attempts_earn(((case, sampled[case.question.id]) for case in cases), words)

@@ -103,7 +103,10 @@ def write_samples(task: Task, base: SharedBase, role: Role, cases: list[Case]) -
 
 
 def _taught(task: Task, cases: list[Case]) -> list[Case]:
-    return [case for case in cases if task.recipe.sft.abstentions or not case.should_abstain]
+    """The cases with a written answer, or the abstention in its place where the recipe teaches that."""
+    words = words_of(task.recipe)
+    taught = [case for case in cases if task.recipe.sft.abstentions or not case.should_abstain]
+    return [case for case in taught if case.target(words) is not None]
 
 
 def _chosen(task: Task, cases: list[Case]) -> list[Case]:

@@ -149,7 +149,7 @@ def test_trunk_keeps_to_its_budget(llama: SharedBase, draw_trees: Callable[..., 
 
 def test_temperature_and_entropy(base: SharedBase, draw_trees: Callable[..., list[Tree]]) -> None:
     trees = draw_trees(SHAPES)
-    scored = score_trees(base, None, trees, temperature=0.5, entropy=True)
+    scored = score_trees(base, None, trees, temperature=0.5, entropy="learned")
     torch.testing.assert_close(scored.logps_N, torch.cat(models_own(base, None, trees, 0.5)), rtol=1e-4, atol=2e-4)
     assert scored.entropy_N is not None
     ids = torch.tensor([[*trees[1].prompt, *trees[1].answers[0]]])

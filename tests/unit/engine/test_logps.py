@@ -14,7 +14,7 @@ def test_by_hand() -> None:
     # Two tokens, logits (0, ln 3): probabilities 1/4 and 3/4; entropy = ln 4 - 3/4 ln 3.
     hidden = torch.tensor([[1.0], [1.0]])
     weight = torch.tensor([[0.0], [math.log(3)]])
-    logps, entropy = answer_logps(hidden, torch.tensor([0, 1]), weight, entropy=True)
+    logps, entropy = answer_logps(hidden, torch.tensor([0, 1]), weight, entropy="learned")
     assert logps.tolist() == pytest.approx([math.log(1 / 4), math.log(3 / 4)])
     assert entropy is not None
     assert entropy.tolist() == pytest.approx([math.log(4) - 0.75 * math.log(3)] * 2)
@@ -33,7 +33,7 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
         leaves = [tensor.clone().requires_grad_() for tensor in (hidden, weight)]
         if chunked:
             logps, entropy = answer_logps(
-                leaves[0], targets, leaves[1], bias, temperature=0.7, entropy=True, chunk=chunk
+                leaves[0], targets, leaves[1], bias, temperature=0.7, entropy="learned", chunk=chunk
             )
             assert entropy is not None
         else:
@@ -48,6 +48,6 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
 
 def test_nothing_to_learn() -> None:
     logps, entropy = answer_logps(
-        torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy=True
+        torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy="learned"
     )
     assert logps.shape == (0,) and entropy is not None and entropy.shape == (0,)
