@@ -192,7 +192,7 @@ class Training(Section):
     max_grad_norm: Positive = 1.0
     """Gradients longer than this are shortened to it."""
     token_budget: Annotated[int, Field(ge=64)] = 4096
-    """Tokens computed at once; bounds memory and does not change the result."""
+    """Tokens computed at once, which bounds memory; a prompt whose comparisons hold more is learned from in parts."""
     checkpoint_every: Count = 50
     """Steps between checkpoints."""
 
@@ -435,6 +435,8 @@ class Phase(Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
+        if self.passages_min == 0 < self.passages_max:
+            raise ValueError("passages_min is 0, but a world has a passage. Fix: 1, or both 0 to copy only.")
         if self.passages_min > self.passages_max:
             raise ValueError(
                 f"passages_min {self.passages_min} is above passages_max {self.passages_max}. Fix: exchange them."
@@ -447,8 +449,8 @@ class PretrainSettings(Section):
 
     start: Annotated[str, Field(min_length=1), AfterValidator(_base)] | None = None
     """Model to go on from, named as base.name_or_path is; its tokenizer and shape stay. null makes one from nothing."""
-    vocabulary_size: Annotated[int, Field(ge=300, le=1_000_000)] = 1600
-    """Pieces of the tokenizer."""
+    vocabulary_size: Annotated[int, Field(ge=2_720, le=1_000_000)] = 3072
+    """Pieces of the tokenizer: the 256 bytes and 2,350 syllables are among them."""
     layers: Count = 4
     """Layers of the model."""
     width: Count = 256

@@ -11,6 +11,7 @@ import torch
 from tiny import PEOPLE, PLACES, RECIPE, write_base, write_world
 
 from haechi.cli import main
+from haechi.records.write import read_rows
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,12 @@ def test_pairs_from_a_file_train_the_reward_model(run_folder: Path, tmp_path: Pa
         {"prompt": f"푸른 {place}의 지기는 누구인가요?", "chosen": f"{person}입니다. [1]", "rejected": "모릅니다."}
         for place, person in zip(PLACES, PEOPLE, strict=True)
     ]
+    tests, held_out = (
+        {row["question"]["text"] for row in read_rows(run_folder / "split" / f"{part}.jsonl")}
+        for part in ("test", "validation")
+    )
+    seen_before = f"Human: 안녕하세요?\n\nAssistant: 네.\n\nHuman: {min(tests)}"
+    rows.append({"prompt": seen_before, "chosen": "오누리입니다. [1]", "rejected": "모릅니다."})
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
     copy = tmp_path / "run"
@@ -136,6 +143,10 @@ def test_pairs_from_a_file_train_the_reward_model(run_folder: Path, tmp_path: Pa
         "--reward.epochs", "10",
     ])  # fmt: skip
     assert status == 0
+    compared = list(read_rows(copy / "compare" / "pairs.jsonl"))
+    asked = {row["case"]["question"]["text"]: row["held_out"] for row in compared}
+    assert len(tests) > 1 and seen_before not in asked and not tests & asked.keys(), "tests are for the evaluation"
+    assert held_out and all(asked[text] for text in held_out), "validation questions only measure"
     accuracy = json.loads((copy / "reward" / "accuracy.json").read_text("utf-8"))
     assert accuracy["ceiling"] is None
     assert accuracy["accuracy"]["value"] == 1.0

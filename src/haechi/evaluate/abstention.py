@@ -30,16 +30,12 @@ class Abstention:
     Attributes:
         precision: of the abstentions, the share on unanswerable questions.
         recall: of the unanswerable questions, the share that met an abstention.
-        f1: harmonic mean of the two.
         over_refusal: of the answerable questions, the share that met an abstention.
-        hallucination: of the unanswerable questions, the share that met an answer.
     """
 
     precision: Ratio
     recall: Ratio
-    f1: Ratio
     over_refusal: Ratio
-    hallucination: Ratio
 
 
 def abstention(answerable: Sequence[bool], abstained: Sequence[bool]) -> Abstention:
@@ -56,7 +52,5 @@ def abstention(answerable: Sequence[bool], abstained: Sequence[bool]) -> Abstent
     return Abstention(
         precision=Ratio(silent * due, silent),
         recall=Ratio(silent * due, due),
-        f1=Ratio(2 * silent * due, silent + due),
         over_refusal=Ratio(silent * needless, needless),
-        hallucination=Ratio((1 - silent) * due, due),
     )

@@ -25,6 +25,8 @@ _RANGE = re.compile(r"(?<=\d)\s*[-~–]\s*(?=\d)")
 _POINT, _MINUS = "\ue000", "\ue001"  # keep 3.5 from 35 and -3 from 3 where punctuation is dropped
 _NUMERAL = re.compile(rf"[\d{_POINT}{_MINUS}]")
 _PIECE = re.compile(rf"{_NUMERAL.pattern}+|\S")
+_DENIED = re.compile(r"\s*(?:이|가|은|는|도|만)?\s*(?:아니|아닙|아닌|아닐|아님|아녜|아녔)")
+_NOT = re.compile(r"\b(?:not|never|(?:is|are|was|were|do|does|did|has|have|had)n ?t)\s+(?:an?\s+|the\s+)?$")
 _LIST_SEPARATOR = re.compile(r"[,、·;/|]")
 _ALTERNATIVE = re.compile(r"(?<!\w)(?:또는|혹은|아니면|or)(?!\w)", re.IGNORECASE)
 
@@ -56,10 +58,10 @@ def is_correct(answer: str, accepted: Sequence[str], answerable: bool, template:
     """Whether an answer is right.
 
     To an unanswerable question, abstaining is right and nothing else is. To an answerable one an answer is right if
-    one of its first two claims holds an accepted string and commits to it. A claim that lists candidates does not
-    commit, so there are three limits on the claim, none of which counts what stands inside the accepted string: none
-    of the words `또는`, `혹은`, `아니면` and `or`; at most one list separator; and, spaces aside, no more than three
-    times the length of the accepted string plus 40 characters.
+    one of its first two claims holds an accepted string and commits to it. A claim that denies the string does not
+    commit (`… 아닙니다`, `not …`), nor one that lists candidates, so there are three limits on the claim, none of which
+    counts what stands inside the accepted string: none of the words `또는`, `혹은`, `아니면` and `or`; at most one list
+    separator; and, spaces aside, no more than three times the length of the accepted string plus 40 characters.
     """
     if abstains(answer, template):
         return not answerable
@@ -70,13 +72,20 @@ def is_correct(answer: str, accepted: Sequence[str], answerable: bool, template:
 
 
 def _commits_to(claim: str, gold: str) -> bool:
-    if not contains(claim, gold):
+    if not _affirms(claim, gold):
         return False
     claim, gold = _THOUSANDS.sub("", claim), _THOUSANDS.sub("", gold)
     length, gold_length = (len("".join(text.split())) for text in (claim, gold))
     separators = len(_LIST_SEPARATOR.findall(claim)) - len(_LIST_SEPARATOR.findall(gold))
     alternatives = len(_ALTERNATIVE.findall(claim)) - len(_ALTERNATIVE.findall(gold))
     return length <= 3 * gold_length + _ROOM and separators <= _SEPARATORS_ALLOWED and alternatives <= 0
+
+
+def _affirms(claim: str, gold: str) -> bool:
+    """Whether the accepted string occurs other than to be denied: `오누리가 아닙니다`, `it is not Onuri`."""
+    pattern, text = _occurrence(_comparable(gold)), _comparable(claim)
+    found = pattern.finditer(text) if pattern else ()
+    return any(not (_DENIED.match(text, one.end()) or _NOT.search(text, 0, one.start())) for one in found)
 
 
 def _character_f1(answer: str, gold: str) -> float:

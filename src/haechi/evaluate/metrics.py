@@ -23,7 +23,7 @@ def _metric(key: str, better: Better, ko: tuple[str, str], en: tuple[str, str]) 
     return Metric(key, better, {"ko": ko[0], "en": en[0]}, {"ko": ko[1], "en": en[1]})
 
 
-_BLEU, _ROUGE, _CHRF = NAMES["bleu"], NAMES["rouge_l"].format(tokenizer="character"), NAMES["chrf"]
+_BLEU, _ROUGE, _CHRF = NAMES["bleu"], NAMES["rouge_l"], NAMES["chrf"]
 
 METRICS: tuple[Metric, ...] = (
     _metric(
@@ -65,7 +65,10 @@ METRICS: tuple[Metric, ...] = (
             "인용 정밀도",
             "답할 수 있는 질문에 내놓은 답에서, 인용한 문단 가운데 실제 근거인 비율입니다. 인용이 없는 답은 0입니다.",
         ),
-        ("Citation precision", "In attempted answers, the share of citations that are evidence; 0 without a citation."),
+        (
+            "Citation precision",
+            "In attempted answers to answerable questions, the share of citations that are evidence; 0 without one.",
+        ),
     ),
     _metric(
         "citation_recall",

@@ -106,7 +106,7 @@ def _overlap_series(rows: Sequence[AnswerRow], answers: Sequence[SystemAnswer | 
     found: dict[str, Values] = {key: [None] * len(rows) for key in _OVERLAPS}
     if gold:
         texts = ["" if answer["abstained"] else without_citations(answer["text"]) for answer, _ in gold.values()]
-        each = overlap(texts, [reference for _, reference in gold.values()]).each
+        each = overlap(texts, [reference for _, reference in gold.values()])
         for key in _OVERLAPS:
             for i, score in zip(gold, each[key], strict=True):
                 found[key][i] = score

@@ -1,7 +1,7 @@
 """A simulated annotator, for runs without people: knows the gold answer, and errs at a stated rate.
 
-What it says of two answers is all that the reward model ever learns from; gold answers reach neither the reward model
-nor PPO by another way.
+What it says of two answers is all that the reward model ever learns from, and PPO earns nothing by a gold answer. (The
+written answers that SFT imitates are imitated again in PPO only where the recipe mixes them in, `ppo.ptx_coefficient`.)
 """
 
 from __future__ import annotations

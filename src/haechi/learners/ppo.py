@@ -115,6 +115,8 @@ class PPOLearner:
         self.trunk = TrunkCache(policy.first_layer)
         self.best: dict[str, Tensor] = {}
         self.best_reward = -math.inf
+        self.best_iteration = 0  # iterations behind the best weights; 0 is the policy that training starts from
+        self.start_reward: float | None = None
         self._experience: Experience | None = None
         self._warming = False
         self._largest_ratio = 0.0
@@ -126,7 +128,9 @@ class PPOLearner:
         self._warming = step < self.run.critic_warmup
         self._largest_ratio, self._stopped_early = 0.0, False
         if step == 0 and self.validate:
-            self._keep_if_best(self.validate(self.policy))
+            measured = self.validate(self.policy)
+            self.start_reward = measured["reward"]
+            self._keep_if_best(measured, 0)
         self._experience = experience = self._roll_out(step)
         for epoch in range(self.run.epochs):
             turn = step * self.run.epochs + epoch
@@ -190,10 +194,10 @@ class PPOLearner:
         if self.validate and (due or step + 1 == self.run.iterations):
             measured = self.validate(self.policy)
             numbers |= {f"validation/{name}": value for name, value in measured.items()}
-            self._keep_if_best(measured)
+            self._keep_if_best(measured, step + 1)
         return numbers
 
-    def _keep_if_best(self, measured: Mapping[str, float]) -> None:
+    def _keep_if_best(self, measured: Mapping[str, float], iterations: int) -> None:
         if not (math.isfinite(measured["reward"]) and math.isfinite(measured["kl"])):
             raise DivergedError(
                 f"validation gives a reward of {measured['reward']} and a KL of {measured['kl']}. "
@@ -201,7 +205,7 @@ class PPOLearner:
             )
         allowed = self.run.max_kl is None or measured["kl"] <= self.run.max_kl
         if allowed and measured["reward"] > self.best_reward:
-            self.best_reward = measured["reward"]
+            self.best_reward, self.best_iteration = measured["reward"], iterations
             self.best = {name: weight.clone() for name, weight in self.policy.state().items()}
 
     # ── parts of an iteration ─────────────────────────────────────────────────────────────────────────────────────
@@ -312,12 +316,18 @@ class PPOLearner:
 
     def state(self) -> dict[str, Any]:
         reward = None if math.isinf(self.best_reward) else self.best_reward
-        return {"beta": self.controller.beta, "best_reward": reward}
+        return {
+            "beta": self.controller.beta,
+            "best_reward": reward,
+            "best_iteration": self.best_iteration,
+            "start_reward": self.start_reward,
+        }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         if isinstance(self.controller, kl.AdaptiveKL):
             self.controller = kl.AdaptiveKL(state["beta"], self.controller.target, self.controller.horizon)
         self.best_reward = -math.inf if state["best_reward"] is None else float(state["best_reward"])
+        self.best_iteration, self.start_reward = state["best_iteration"], state["start_reward"]
 
     def tensors(self) -> dict[str, Tensor]:
         return self.best

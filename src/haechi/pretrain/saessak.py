@@ -55,7 +55,7 @@ class Phase:
 
     steps: int
     passages: tuple[int, int]
-    copies: float = 0.08
+    copies: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

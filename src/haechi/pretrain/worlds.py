@@ -38,8 +38,8 @@ def generate(
 
     Args:
         passages: how many passages the questions share.
-        unanswerable: share of questions that no passage answers; half of them ask for an attribute that another
-            entity of the world does have.
+        unanswerable: share of questions that no passage answers; some of them ask of one subject what is told of
+            another.
         mistakes: how many wrong replies to these questions.
         unseen_templates: use only the held-out sentence and question patterns (for measuring), instead of only the
             others (for training).

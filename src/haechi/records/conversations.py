@@ -75,6 +75,14 @@ def transcript(messages: Sequence[Message]) -> str:
     return "\n\n".join(f"{_SPEAKERS[message.role]}: {message.content}" for message in messages)
 
 
+def user_turns(prompt: str) -> list[str]:
+    """What the user says in a prompt as `transcript` writes it; a prompt without speakers is one turn."""
+    turns = list(_TURN.finditer(prompt))
+    ends = [*(turn.start() for turn in turns), len(prompt)][1:]
+    said = [prompt[turn.end() : end].strip() for turn, end in zip(turns, ends, strict=True) if turn[1] == "Human"]
+    return said or [prompt]
+
+
 def prompt_text(row: Row, name: str) -> str:
     """A prompt given as a text or as messages that end with the user's, as one text."""
     value = row.fields.get(name)

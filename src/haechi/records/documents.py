@@ -96,6 +96,7 @@ def _read_file(file: Path, name: Path, skip_bad: bool, log: ReadingLog) -> list[
     if file.name.endswith(ROW_SUFFIXES):
         return read_rows(file, partial(_from_row, IdRegister()), skip_bad=skip_bad, log=log)
     text = decode(read_bytes(file), file).replace("\r\n", "\n").replace("\r", "\n")
+    text = unicodedata.normalize("NFC", text)
     heading, body = title_and_body(text, markdown=file.suffix == ".md")
     if not body.strip():
         raise InputError(file, "holds no text", "write something below the heading, or delete the file")

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ class Row:
         return self.check_text(self.fields[name], name, blank=blank)
 
     def check_text(self, value: object, name: str, *, blank: bool = False) -> str:
-        """`value` if it is a text that can be stored as UTF-8; `name` is what the error calls it."""
+        """`value` in NFC, if it is a text that can be stored as UTF-8; `name` is what the error calls it."""
         if not isinstance(value, str):
             what = "null" if value is None else type(value).__name__
             raise self.fault(f"{name!r} is {what}, not text", f"give {name!r} as a string, or delete the row")
@@ -74,7 +75,7 @@ class Row:
             raise self.fault(f"{name!r} is empty", f"fill in {name!r}, or delete the row")
         if _SURROGATE.search(value):
             raise self.fault(f"{name!r} holds half of a surrogate pair", "write the character out, or delete it")
-        return value
+        return unicodedata.normalize("NFC", value)  # some file systems and keyboards spell Hangul in letters
 
     def optional_text(self, name: str) -> str | None:
         """A text, or None where the field is absent, null or blank."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def ask(folder: Path, question: str) -> str:
     """
     recipe, base, library = _opened(folder)
     words = words_of(recipe)
+    question = unicodedata.normalize("NFC", question)
     passages = [hit.passage for hit in library.search(question, recipe.documents.k)]
     made = base.codec.prompt(words, question, passages, recipe.prompt.max_prompt_tokens)
     read = passages[: len(passages) - made.dropped_passages]

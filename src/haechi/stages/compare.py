@@ -15,6 +15,7 @@ from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
 from haechi.recipe import Compare
 from haechi.records.clean import PreferenceLimits, clean_preferences
+from haechi.records.conversations import user_turns
 from haechi.records.read import ReadingLog, read_preferences
 from haechi.records.similar import normalised, similar_pairs
 from haechi.records.split import clusters
@@ -50,9 +51,10 @@ def run(task: Task) -> dict[str, Any]:
     settings = task.recipe.compare
     pairs = list(_from_file(task) if settings.source == "file" else _simulated(task))
     if not any(not pair.held_out for pair in pairs) or not any(pair.held_out for pair in pairs):
+        drawn = "more questions, more sample.samples, or a higher sample.temperature"
         raise StageError(
             f"{len(pairs)} comparisons are too few to train on some and measure on others. "
-            "Fix: more questions, more sample.samples, or a higher sample.temperature."
+            f"Fix: {drawn if settings.source == 'simulated' else f'more prompts in {settings.path}'}."
         )
     write_jsonl(task.folder / "pairs.jsonl", [_row(pair) for pair in pairs])
     by_kind: dict[str, int] = {}
@@ -158,13 +160,14 @@ def _from_file(task: Task) -> Iterator[Compared]:
     questions = [replace(question, topic=topics[question.id]) for question in questions]
     with Library.open(task.inputs["ingest"] / "library") as library:
         contexts: list[Context] = retrieved_contexts(questions, library, task.recipe.documents.k)
-    for question, context, preference in zip(questions, contexts, kept, strict=True):
+    on_validation = _asking(task, "validation", kept)
+    for number, (question, context, preference) in enumerate(zip(questions, contexts, kept, strict=True)):
         yield Compared(
             Case(question, context),
             preference.chosen,
             preference.rejected,
             preference.kind,
-            held_out=_is_held_out(question.topic, task.recipe.reward.held_out),
+            held_out=number in on_validation or _is_held_out(question.topic, task.recipe.reward.held_out),
             flipped=None,
             margin=preference.margin,
             weight=preference.weight,
@@ -172,20 +175,23 @@ def _from_file(task: Task) -> Iterator[Compared]:
 
 
 def _without_test_questions(task: Task, preferences: list[Preference]) -> list[Preference]:
-    """Leaves out prompts that are near-duplicates of test questions: nothing but the evaluation sees those."""
-    tests = [case.question.text for case in load_cases(task, "test")]
-    texts = [(normalised(text),) for text in (*tests, *(preference.prompt for preference in preferences))]
-    threshold = min(task.recipe.questions.near_duplicate, 0.999)
-    crossing = {max(a, b) - len(tests) for a, b in similar_pairs(texts, threshold) if min(a, b) < len(tests)}
-    known = {normalised(text) for text in tests}
-    kept = [
-        preference
-        for number, preference in enumerate(preferences)
-        if number not in crossing and normalised(preference.prompt) not in known
-    ]
-    if len(kept) < len(preferences):
-        task.progress.note(f"preferences left out: {len(preferences) - len(kept)} (their prompts are test questions)")
-    return kept
+    """Leaves out preferences on test questions: nothing but the evaluation sees those."""
+    on_test = _asking(task, "test", preferences)
+    if on_test:
+        task.progress.note(f"preferences left out: {len(on_test)} (their prompts are test questions)")
+    return [preference for number, preference in enumerate(preferences) if number not in on_test]
+
+
+def _asking(task: Task, part: str, preferences: Sequence[Preference]) -> set[int]:
+    """Which preferences are on questions of a part: by the question's id, or a user's turn that is nearly one."""
+    questions = [case.question for case in load_cases(task, part)]
+    ids, known = {question.id for question in questions}, {normalised(question.text) for question in questions}
+    turns = [(number, turn) for number, one in enumerate(preferences) for turn in user_turns(one.prompt)]
+    texts = [(normalised(text),) for text in (*known, *(turn for _, turn in turns))]
+    close = similar_pairs(texts, min(task.recipe.questions.near_duplicate, 0.999))
+    found = {turns[max(a, b) - len(known)][0] for a, b in close if min(a, b) < len(known) <= max(a, b)}
+    found |= {number for number, turn in turns if normalised(turn) in known}
+    return found | {number for number, one in enumerate(preferences) if one.question_id in ids}
 
 
 def _is_held_out(topic: str, share: float) -> bool:

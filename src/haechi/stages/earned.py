@@ -68,7 +68,7 @@ class Earned:
 
 
 def attempts_earn(answers: Iterable[tuple[Case, Sequence[str]]], words: Template) -> dict[str, float]:
-    """What attempts among some answers earn on average by the rules that say nothing of an abstention; 0 without any."""
+    """What the attempts among some answers earn on average, by the rules that say nothing of an abstention."""
     known: dict[str, list[float]] = {"grounded": [], "cited": []}
     for case, texts in answers:
         for text in texts:

@@ -47,8 +47,8 @@ def _check_length(recipe: Recipe, base: SharedBase) -> None:
     wanted = recipe.prompt.max_prompt_tokens + answer
     if limit is not None and wanted > limit:
         raise RecipeError(
-            f"prompt.max_prompt_tokens + the longest answer with its end is {wanted}, but {base.name} reads at most {limit} "
-            f"tokens. Fix: set prompt.max_prompt_tokens to {limit - answer} or less."
+            f"prompt.max_prompt_tokens + the longest answer with its end is {wanted}, but {base.name} reads at most "
+            f"{limit} tokens. Fix: set prompt.max_prompt_tokens to {limit - answer} or less."
         )
 
 

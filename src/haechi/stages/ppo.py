@@ -63,10 +63,16 @@ def run(task: Task) -> dict[str, Any]:
     )
     policy.load(learner.best, str(task.folder))
     save_role(policy.freeze(), base, task.folder)
+    if learner.best_iteration == 0:
+        task.progress.note(
+            "ppo: no weights earned more on the validation questions than SFT's at a KL within max_kl; SFT's are kept"
+        )
     write_samples(task, base, policy, load_cases(task, "validation")[:8])
     return {
         "trained_parameters": policy.num_trained,
         "best_validation_reward": learner.best_reward,
+        "best_iteration": learner.best_iteration,
+        "sft_validation_reward": learner.start_reward,
         "iterations": settings.iterations,
         "answers": settings.samples * min(settings.prompts, len(prompts)) * settings.iterations,
     }

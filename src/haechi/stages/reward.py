@@ -86,14 +86,15 @@ def run(task: Task) -> dict[str, Any]:
 
 @torch.no_grad()
 def _scale(task: Task, base: SharedBase, role: Role, token_budget: int) -> tuple[Normalisation, dict[str, float]]:
-    """What turns scores into rewards with mean 0 and deviation 1 on the answers that SFT gives, so that reward terms can
-    be weighed against one another; and what these answers earn by the rules."""
+    """What turns scores into rewards with mean 0 and deviation 1 on the answers that SFT gives, so that reward terms
+    can be weighed against one another; and what these answers earn by the rules."""
     words = words_of(task.recipe)
     sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
     cases = load_cases(task, "train")
     trees = []
     for case in cases:
         prompt = prompt_of(case, base.codec, words, task.recipe)
-        trees.append(Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in sampled[case.question.id]]))
+        answers = sampled[case.question.id]
+        trees.append(Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in answers]))
     scores_A = answer_scores(base, role, trees, micro_batches(trees, token_budget))
     return normalisation(scores_A), attempts_earn(((case, sampled[case.question.id]) for case in cases), words)

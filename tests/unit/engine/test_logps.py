@@ -46,6 +46,16 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
         torch.testing.assert_close(ours, whole)
 
 
+def test_a_measured_entropy_has_the_value_and_no_gradient() -> None:
+    torch.manual_seed(1)
+    hidden, weight, targets = torch.randn(4, 5, requires_grad=True), torch.randn(11, 5), torch.randint(11, (4,))
+    logps, measured = answer_logps(hidden, targets, weight, entropy="measured", chunk=3)
+    _, learned = answer_logps(hidden, targets, weight, entropy="learned")
+    assert measured is not None and learned is not None
+    torch.testing.assert_close(measured, learned.detach())
+    assert learned.requires_grad and logps.requires_grad and not measured.requires_grad
+
+
 def test_nothing_to_learn() -> None:
     logps, entropy = answer_logps(
         torch.zeros(0, 5, requires_grad=True), torch.zeros(0, dtype=torch.long), torch.ones(3, 5), entropy="learned"

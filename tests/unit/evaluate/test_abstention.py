@@ -10,16 +10,13 @@ def test_values_of_a_confusion_table() -> None:
     found = abstention(answerable, abstained)
     assert found.precision.value == pytest.approx(2 / 3)
     assert found.recall.value == pytest.approx(2 / 3)
-    assert found.f1.value == pytest.approx(2 / 3)
     assert found.over_refusal.value == pytest.approx(1 / 5)
-    assert found.hallucination.value == pytest.approx(1 / 3)
 
 
-def test_f1_is_the_harmonic_mean() -> None:
-    # Declines everything: precision 1/4, recall 1, F1 = 2 * 0.25 / 1.25.
+def test_declining_everything() -> None:
+    # One of four is rightly declined: precision 1/4, recall 1.
     found = abstention([False, True, True, True], [True] * 4)
     assert (found.precision.value, found.recall.value) == (0.25, 1.0)
-    assert found.f1.value == pytest.approx(0.4)
     assert found.over_refusal.value == 1.0
 
 

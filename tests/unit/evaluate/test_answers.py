@@ -104,3 +104,19 @@ def test_only_abstaining_is_right_where_there_is_no_answer() -> None:
     assert is_correct(KO.abstention.rstrip("."), ["오누리"], False, KO)
     assert not is_correct("오누리입니다. [1]", ["오누리"], False, KO)
     assert not is_correct(f"{KO.abstention} 오누리입니다. [1]", ["오누리"], False, KO)
+
+
+@pytest.mark.parametrize(
+    ("answer", "accepted", "right"),
+    [
+        ("오누리가 아닙니다. [1]", "오누리", False),
+        ("등대지기는 오누리는 아니고 미르입니다. [1]", "오누리", False),
+        ("등대지기는 오누리가 아니라 미르입니다. [1]", "미르", True),
+        ("오누리가 아닌 사람이 아니라 오누리입니다. [1]", "오누리", True),
+        ("It is not Onuri. [1]", "Onuri", False),
+        ("The keeper isn't Onuri. [1]", "Onuri", False),
+        ("The keeper is president Onuri, not Mir. [1]", "Onuri", True),
+    ],
+)
+def test_what_is_denied_is_not_answered(answer: str, accepted: str, right: bool) -> None:
+    assert is_correct(answer, [accepted], True, KO) is right

@@ -140,6 +140,13 @@ def test_difference_of_ratios_is_paired() -> None:
     assert 0.4 < other.low < 0.6 < other.high < 0.8
 
 
+def test_a_difference_rests_on_the_side_with_fewer_topics() -> None:
+    """One system declined once, the other forty times: one topic says nothing, however many the other has."""
+    once, often = [1.0] + [0.0] * 39, [1.0] * 40
+    found = paired_ratio_difference((once, once), ([1.0, 0.0] * 20, often), samples=200)
+    assert found.value == pytest.approx(0.5) and found.topics == 1
+
+
 def test_bad_pairs_and_empty_denominators_are_refused() -> None:
     with pytest.raises(ValueError, match="2 and 1 values"):
         paired_difference([1.0, 2.0], [1.0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haechi.learners.batches import batch_at, permutation, steps_for
+from haechi.learners.batches import batch_at, permutation, steps_for, stream_at
 
 
 @pytest.mark.parametrize(("examples", "batch"), [(10, 3), (4, 4), (3, 8), (1, 1)])
@@ -22,3 +22,14 @@ def test_each_pass_sees_every_example_once(examples: int, batch: int) -> None:
 def test_order_depends_on_seed_and_turn_alone() -> None:
     assert permutation(20, 1, 2) == permutation(20, 1, 2)
     assert len({tuple(permutation(20, seed, turn)) for seed in range(3) for turn in range(3)}) == 9
+
+
+@pytest.mark.parametrize(("examples", "size"), [(10, 4), (7, 3), (3, 8), (5, 5)])
+def test_a_stream_gives_every_step_as_many_and_every_example_as_often(examples: int, size: int) -> None:
+    each = min(examples, size)
+    steps = [stream_at(step, examples, size, seed=2) for step in range(3 * examples)]
+    assert all(len(indices) == each for indices in steps)
+    seen = [index for indices in steps for index in indices]
+    for turn in range(len(seen) // examples):
+        assert sorted(seen[turn * examples : (turn + 1) * examples]) == list(range(examples))
+    assert steps == [stream_at(step, examples, size, seed=2) for step in range(3 * examples)]

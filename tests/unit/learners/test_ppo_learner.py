@@ -206,13 +206,13 @@ def test_warm_up_moves_the_value_head_alone(
 def test_adaptive_kl_counts_the_answers_there_were(
     llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable
 ) -> None:
-    """Three prompts an iteration out of four: the second iteration has one prompt, so beta moves by a third."""
+    """Three prompts an iteration, of three answers each, also where the prompts begin anew in the middle of one."""
     policy = policy_of(llama)
     method = learner(llama, policy, prompts, AdaptiveKL(0.1, 1e6, 90.0))
     method.run = dataclasses.replace(method.run, prompts=3)
     rows = run(method, policy.parameters(), 3, 1e-4)
     betas = [row["kl_coefficient"] for row in rows]
-    assert betas == pytest.approx([0.1, 0.1 * (1 - 0.2 * 9 / 90), 0.1 * (1 - 0.2 * 9 / 90) * (1 - 0.2 * 3 / 90)])
+    assert betas == pytest.approx([0.1, 0.1 * (1 - 0.2 * 9 / 90), 0.1 * (1 - 0.2 * 9 / 90) ** 2])
 
 
 def test_learning_stops_early_at_the_target(
@@ -248,13 +248,14 @@ def test_the_best_weights_within_the_allowed_distance_are_kept(
     method = learner(llama, policy, prompts, max_kl=10.0, evaluate_every=1, more={"validate": validate})
     rows = run(method, policy.parameters(), 4)
     assert [row["validation/reward"] for row in rows] == [0.5, 0.9, 0.6, 0.4]
-    assert method.best_reward == 0.6
+    assert method.best_reward == 0.6 and method.best_iteration == 3 and method.start_reward == 0.3
     assert torch.equal(next(iter(method.best.values())), seen[3])
     assert not torch.equal(seen[3], seen[4])
     again = learner(llama, policy_of(llama), prompts)
     again.load_state(method.state())
     again.load_tensors(method.tensors())
-    assert again.best_reward == 0.6 and again.best.keys() == method.best.keys()
+    assert (again.best_reward, again.best_iteration, again.start_reward) == (0.6, 3, 0.3)
+    assert again.best.keys() == method.best.keys()
 
 
 def test_where_nothing_is_better_the_start_is_kept(
@@ -269,6 +270,7 @@ def test_where_nothing_is_better_the_start_is_kept(
 
     method = learner(llama, policy, prompts, max_kl=10.0, evaluate_every=1, more={"validate": validate})
     run(method, policy.parameters(), 2)
+    assert method.best_iteration == 0
     assert all(torch.equal(weight, start[name]) for name, weight in method.best.items())
 
 

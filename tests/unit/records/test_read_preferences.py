@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from haechi.errors import InputError
+from haechi.records.conversations import user_turns
 from haechi.records.lines import ReadingLog
 from haechi.records.preferences import PreferenceFormat, read_preferences, recognise_preferences
 
@@ -161,3 +162,9 @@ def test_unknown_fields(rows_file: Callable[..., Path]) -> None:
     assert recognise_preferences(["prompt", "completion", "label"]) is None
     with pytest.raises(InputError, match="fields completion, label, prompt fit no known format"):
         read_preferences(rows_file({"prompt": "P", "completion": "C", "label": True}))
+
+
+def test_what_the_user_says_in_a_prompt() -> None:
+    assert user_turns("높이는?") == ["높이는?"]
+    talk = "System: 짧게.\n\nHuman: 안녕?\n\nAssistant: 네.\n\nHuman: 높이는?\n\n정말?"
+    assert user_turns(talk) == ["안녕?", "높이는?\n\n정말?"]

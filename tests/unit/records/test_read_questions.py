@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from haechi.errors import InputError
+from haechi.records.documents import read_documents
 from haechi.records.lines import ReadingLog
 from haechi.records.questions import QuestionFormat, read_questions, recognise_questions
 
@@ -184,3 +186,16 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / name).write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=problem):
             read_questions(tmp_path / name)
+
+
+def test_hangul_spelt_in_letters_is_read_as_syllables(tmp_path: Path) -> None:
+    """Some file systems and keyboards write 오누리 as nine letters; an answer is compared in syllables."""
+    letters = unicodedata.normalize("NFD", "오누리")
+    row = {"id": "1", "text": f"{letters}?", "answer": letters, "accepted": [letters], "answerable": True}
+    (tmp_path / "q.jsonl").write_text(json.dumps(row, ensure_ascii=True), "utf-8")
+    (question,) = read_questions(tmp_path / "q.jsonl")
+    assert len(letters) > 3 and question.accepted == ("오누리",)
+    assert (question.text, question.answer) == ("오누리?", "오누리")
+    (tmp_path / "d.md").write_text(f"# {letters}\n\n{letters}는 산다.", "utf-8")
+    (document,) = read_documents([tmp_path / "d.md"])
+    assert (document.title, document.text) == ("오누리", "오누리는 산다.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 import torch
@@ -18,7 +18,10 @@ from haechi.recipe import Ppo, Rewards
 from haechi.records.types import Passage, Question
 from haechi.retrieval.contexts import Context
 from haechi.stages.cases import Case, prompt_of
-from haechi.stages.earned import Earned
+from haechi.stages.earned import Earned, attempts_earn
+
+if TYPE_CHECKING:
+    from haechi.stages.models import RewardModel
 
 WORDS = template("ko", instructed=False)
 
@@ -32,6 +35,15 @@ class Speaks:
 
     def decode(self, ids: list[int]) -> str:
         return self.texts[ids[0]]
+
+
+class Learned:
+    """A reward model to which all answers are equal, on a base whose attempts earned as told."""
+
+    attempts: ClassVar = {"grounded": 0.75, "cited": 0.25}
+
+    def __call__(self, prompts: Any, answers: Any) -> torch.Tensor:
+        return torch.zeros(sum(map(len, answers)))
 
 
 def case(gold_numbers: tuple[int, ...] = (2,)) -> Case:
@@ -49,16 +61,25 @@ def earned(
     given = Rewards(**({"learned": 0.0, "grounded": 1.0, "cited": 0.0, "length": 0.0} | weights))  # type: ignore[arg-type]
     settings = Ppo(rewards=given, missing_eos_penalty=0.75)
     base: Any = Speaks(texts)
-    learned: Any = lambda prompts, answers: torch.zeros(sum(map(len, answers)))  # noqa: E731
-    function = Earned(base, [case(gold_numbers)], [[0]], learned, settings, WORDS)
+    learned = Learned()
+    function = Earned(base, [case(gold_numbers)], [[0]], cast("RewardModel", learned), settings, WORDS)
     ends = ended or (True,) * len(texts)
     return function([0], [[Answer([i], torch.zeros(1), ends[i]) for i in range(len(texts))]])
 
 
-def test_an_abstention_earns_the_mean_of_the_others() -> None:
-    total, parts = earned(["오누리입니다. [2]", "한보리입니다. [2]", WORDS.abstention])
-    assert total.tolist() == pytest.approx([1.0, 0.0, 0.5])
-    assert parts["grounded"].tolist() == pytest.approx([1.0, 0.0, 0.5])
+def test_an_abstention_earns_what_attempts_do_whoever_stands_beside_it() -> None:
+    for others in (["오누리입니다. [2]", "한보리입니다. [2]"], ["한보리입니다. [2]"], []):
+        total, parts = earned([*others, WORDS.abstention], cited=2.0)
+        assert parts["grounded"][-1] == 0.75 and parts["cited"][-1] == 0.5
+        assert total[-1] == 1.25
+
+
+def test_what_attempts_earn_is_a_mean_without_the_abstentions() -> None:
+    """Of three attempts one rests on what it cites, and one cites nothing."""
+    answers = [(case(), ["오누리입니다. [2]", WORDS.abstention]), (case(), ["한보리입니다. [2]", "오누리입니다."])]
+    found = attempts_earn(answers, WORDS)
+    assert found == pytest.approx({"grounded": 1 / 3, "cited": 1 / 3})
+    assert attempts_earn([(case(), [WORDS.abstention])], WORDS) == {"grounded": 0.0, "cited": 0.0}
 
 
 def test_an_empty_answer_rests_on_nothing() -> None:
@@ -70,11 +91,6 @@ def test_an_answer_that_was_cut_pays() -> None:
     total, parts = earned(["오누리입니다. [2]"] * 2, ended=(True, False))
     assert total.tolist() == [1.0, 0.25]
     assert parts["missing_eos"].tolist() == [0.0, -0.75]
-
-
-def test_where_all_abstain_nobody_earns_anything() -> None:
-    total, _ = earned([WORDS.abstention, WORDS.abstention])
-    assert total.tolist() == [0.0, 0.0]
 
 
 def test_gold_passages_change_no_reward() -> None:

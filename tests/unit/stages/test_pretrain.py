@@ -19,7 +19,7 @@ from haechi.recipe import Recipe
 from haechi.stages import pretrain
 
 TINY = {
-    "vocabulary_size": 2700,
+    "vocabulary_size": 2750,
     "layers": 2,
     "width": 32,
     "heads": 2,
