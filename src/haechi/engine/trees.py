@@ -67,6 +67,21 @@ class Packed:
     num_answers: int
 
 
+def split_wide(trees: Sequence[Tree], token_budget: int) -> list[Tree]:
+    """The trees, each that holds more tokens than the budget cut into several with the same prompt and at least one
+    answer; the order of the answers stays. For scoring: attention over many answers is quadratic in their number."""
+    split: list[Tree] = []
+    for tree in trees:
+        start, size = 0, len(tree.prompt)
+        for number, answer in enumerate(tree.answers):
+            if number > start and size + len(answer) > token_budget:
+                split.append(Tree(tree.prompt, tree.answers[start:number], tree.skip[start:number]))
+                start, size = number, len(tree.prompt)
+            size += len(answer)
+        split.append(Tree(tree.prompt, tree.answers[start:], tree.skip[start:]))
+    return split
+
+
 def pack(trees: Sequence[Tree], *, one_a_row: bool = False) -> Packed:
     """Lays trees into rows as long as the longest tree, first fit; the order of answers is the order of the trees.
 

@@ -63,7 +63,8 @@ def quality(asked: Asked, answer: str, words: Template) -> float:
     value = _CORRECT * correct
     if scores.abstained:
         # To abstain wrongly is a smaller fault than to mislead.
-        return value if asked.should_abstain else _ABSTAINED
+        bare = well_formed(answer, len(asked.passages), words)
+        return (value if asked.should_abstain else _ABSTAINED) - _FORM * (not bare)
     if _cites_gold(asked, answer):
         value += _CITED * max(correct, 0.25)
     value += _FORM * well_formed(answer, len(asked.passages), words)
@@ -139,6 +140,8 @@ def _cites_gold(asked: Asked, answer: str) -> bool:
 def _kind(asked: Asked, better: str, worse: str, words: Template) -> str:
     """What the two differ in, for accuracy by kind."""
     good, bad = _scores(asked, better, words), _scores(asked, worse, words)
+    if good.abstained and bad.abstained:
+        return "form"
     if good.abstained or bad.abstained:
         return "over_refusal" if bad.abstained else "guessing"
     if _correctness(good) != _correctness(bad):

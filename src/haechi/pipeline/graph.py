@@ -192,7 +192,7 @@ PRETRAIN = Graph(
             module="haechi.stages.pretrain",
             settings=("seed", "language", "pretrain"),
             files=("pretrain.start",),
-            assets=("frames",),
+            assets=("frames", "phrases"),
         ),
     )
 )

@@ -9,7 +9,7 @@ from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
 
-from haechi.errors import InputError, StageError
+from haechi.errors import InputError, ModelError, StageError
 from haechi.feedback.simulated import Asked, Judged, compare, spoil
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
@@ -23,7 +23,8 @@ from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context, retrieved_contexts
 from haechi.retrieval.library import Library
-from haechi.stages.cases import Case, case_row, load_cases, words_of
+from haechi.stages.cases import Case, case_row, load_cases, prompt_of, words_of
+from haechi.stages.models import answer_ids, base_of
 from haechi.stages.sample import PARTS
 
 
@@ -161,9 +162,14 @@ def _from_file(task: Task) -> Iterator[Compared]:
     with Library.open(task.inputs["ingest"] / "library") as library:
         contexts: list[Context] = retrieved_contexts(questions, library, task.recipe.documents.k)
     on_validation = _asking(task, "validation", kept)
+    too_long = 0
     for number, (question, context, preference) in enumerate(zip(questions, contexts, kept, strict=True)):
+        case = Case(question, context)
+        if not _fits(task, case, preference):
+            too_long += 1
+            continue
         yield Compared(
-            Case(question, context),
+            case,
             preference.chosen,
             preference.rejected,
             preference.kind,
@@ -172,6 +178,22 @@ def _from_file(task: Task) -> Iterator[Compared]:
             margin=preference.margin,
             weight=preference.weight,
         )
+    if too_long:
+        task.progress.note(
+            f"preferences left out: {too_long} (with their passages longer than prompt.max_prompt_tokens, or than the "
+            "base reads)"
+        )
+
+
+def _fits(task: Task, case: Case, preference: Preference) -> bool:
+    base = base_of(task)
+    try:
+        prompt = prompt_of(case, base.codec, words_of(task.recipe), task.recipe)
+        for text in (preference.chosen, preference.rejected):
+            answer_ids(base, prompt, text, case.question.id)
+    except ModelError:
+        return False
+    return True
 
 
 def _without_test_questions(task: Task, preferences: list[Preference]) -> list[Preference]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from haechi.engine.forward import answer_scores
-from haechi.engine.trees import Tree, micro_batches
+from haechi.engine.trees import Tree, micro_batches, split_wide
 from haechi.errors import DivergedError, ModelError, RecipeError
 from haechi.methods.reward import Normalisation
 from haechi.models.base import SharedBase
@@ -103,9 +103,10 @@ class RewardModel:
 
     def __call__(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
         """A score for each answer [A], prompt by prompt; 0 is the mean of SFT's answers, 1 their deviation."""
-        trees = [
-            Tree(prompt, [self._ended(ids) for ids in group]) for prompt, group in zip(prompts, answers, strict=True)
-        ]
+        trees = split_wide(
+            [Tree(prompt, [self._ended(ids) for ids in group]) for prompt, group in zip(prompts, answers, strict=True)],
+            self.token_budget,
+        )
         scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
         if not torch.isfinite(scores_A).all():
             raise DivergedError("the reward model gives scores that are not finite. Fix: train it again, more slowly.")

@@ -9,7 +9,7 @@ import torch
 
 from haechi.engine.forward import answer_scores
 from haechi.engine.loop import train
-from haechi.engine.trees import Tree, micro_batches
+from haechi.engine.trees import Tree, micro_batches, split_wide
 from haechi.evaluate.reward_model import score_reward_model
 from haechi.learners.batches import steps_for
 from haechi.learners.pairs import RewardLearner
@@ -96,5 +96,6 @@ def _scale(task: Task, base: SharedBase, role: Role, token_budget: int) -> tuple
         prompt = prompt_of(case, base.codec, words, task.recipe)
         answers = sampled[case.question.id]
         trees.append(Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in answers]))
+    trees = split_wide(trees, token_budget)
     scores_A = answer_scores(base, role, trees, micro_batches(trees, token_budget))
     return normalisation(scores_A), attempts_earn(((case, sampled[case.question.id]) for case in cases), words)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from haechi.engine.trees import Tree, micro_batches, pack, unshared
+from haechi.engine.trees import Tree, micro_batches, pack, split_wide, unshared
 
 SHAPES = st.lists(
     st.tuples(st.integers(1, 9), st.lists(st.integers(1, 6), min_size=1, max_size=4)), min_size=1, max_size=6
@@ -48,6 +48,13 @@ def test_skipped_tokens_are_read_but_not_learned() -> None:
 def test_empty_parts_are_refused(prompt: list[int], answers: list[list[int]]) -> None:
     with pytest.raises(ValueError, match="at least one token"):
         Tree(prompt, answers)
+
+
+def test_wide_trees_are_split_within_the_budget() -> None:
+    wide = Tree([1, 2, 3], [[4, 5], [6], [7, 8, 9], [1]], skip=[0, 0, 1, 0])
+    assert split_wide([wide], 9) == [Tree([1, 2, 3], [[4, 5], [6], [7, 8, 9]], [0, 0, 1]), Tree([1, 2, 3], [[1]], [0])]
+    assert split_wide([wide], 10) == [wide]
+    assert [tree.answers for tree in split_wide([wide], 1)] == [[answer] for answer in wide.answers]
 
 
 def test_unshared_keeps_order_and_skips() -> None:

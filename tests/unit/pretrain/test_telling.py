@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+import re
+from typing import get_args
 
 from haechi.pretrain.asking import _ask_deed
-from haechi.pretrain.facts import random_deed
-from haechi.pretrain.lexicon import DEED_PARTS, HOLDINGS, LABEL_SENTENCES, NAMED, RELATIONS
+from haechi.pretrain.facts import random_deed, with_noise
+from haechi.pretrain.korean import agree
+from haechi.pretrain.lexicon import DEED_PARTS, HOLDINGS, LABEL_SENTENCES, NAMED, RELATIONS, Kind
+from haechi.pretrain.phrases import before_values, spoken_values
 from haechi.pretrain.telling import _tell_deed, fill, pick
 
 
@@ -36,3 +40,18 @@ def test_held_out_sentences_are_never_told_in_training() -> None:
         assert {pick(rng, patterns, False) for _ in range(300)} == set(patterns[:-1])
         assert {pick(rng, patterns, True) for _ in range(20)} == {patterns[-1]}
         assert patterns[-1] not in patterns[:-1]
+
+
+def test_phrases_stand_before_values_and_are_no_part_of_them() -> None:
+    """Of every kind there are some, and none leaves a brace or a particle open."""
+    rng = random.Random(3)
+    assert set(before_values()) == {"name", "measure", *(set(get_args(Kind)) - {"length", "count", "days"})}
+    for kind, phrases in before_values().items():
+        assert len(set(phrases)) == len(phrases) >= 15, kind
+        for phrase in phrases:
+            filled = agree(with_noise(rng, phrase) + " 값")
+            assert not re.search(r"[{}()/]", filled), phrase
+        assert kind != "name" or all(" " in phrase for phrase in phrases), "a lone word would read as part of a name"
+    for kind, values in spoken_values().items():
+        assert len(set(values)) == len(values) > 200, kind
+        assert all(not re.search(r"[{}()/.]", agree(with_noise(rng, value))) for value in values)
