@@ -59,16 +59,15 @@ class Judged:
 def quality(asked: Asked, answer: str, words: Template) -> float:
     """How good an answer is in truth, in units of the annotator's own."""
     scores = _scores(asked, answer, words)
-    correct = _correctness(scores)
-    value = _CORRECT * correct
+    good_form = well_formed(answer, len(asked.passages), words)
     if scores.abstained:
         # To abstain wrongly is a smaller fault than to mislead.
-        bare = well_formed(answer, len(asked.passages), words)
-        return (value if asked.should_abstain else _ABSTAINED) - _FORM * (not bare)
-    if _cites_gold(asked, answer):
-        value += _CITED * max(correct, 0.25)
-    value += _FORM * well_formed(answer, len(asked.passages), words)
-    return value - _CROWDED * (scores.length > max(_CONCISE, _PADDED * len(asked.question.answer or "")))
+        return (_CORRECT if asked.should_abstain else _ABSTAINED) - _FORM * (not good_form)
+    crowded = scores.length > max(_CONCISE, _PADDED * len(asked.question.answer or ""))
+    # Of two wrong answers neither is preferred for its looks.
+    return _correctness(scores) * (
+        _CORRECT + _CITED * _cites_gold(asked, answer) + _FORM * good_form - _CROWDED * crowded
+    )
 
 
 def compare(asked: Asked, a: str, b: str, words: Template, *, error_rate: float, seed: int) -> Judged | None:

@@ -23,7 +23,7 @@ from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context, retrieved_contexts
 from haechi.retrieval.library import Library
-from haechi.stages.cases import Case, case_row, load_cases, prompt_of, words_of
+from haechi.stages.cases import Case, Part, case_row, load_cases, prompt_of, words_of
 from haechi.stages.models import answer_ids, base_of
 from haechi.stages.sample import PARTS
 
@@ -204,7 +204,7 @@ def _without_test_questions(task: Task, preferences: list[Preference]) -> list[P
     return [preference for number, preference in enumerate(preferences) if number not in on_test]
 
 
-def _asking(task: Task, part: str, preferences: Sequence[Preference]) -> set[int]:
+def _asking(task: Task, part: Part, preferences: Sequence[Preference]) -> set[int]:
     """Which preferences are on questions of a part: by the question's id, or a user's turn that is nearly one."""
     questions = [case.question for case in load_cases(task, part)]
     ids, known = {question.id for question in questions}, {normalised(question.text) for question in questions}

@@ -41,8 +41,8 @@ def test_quality_orders_answers_as_the_guideline_says() -> None:
         "오누리입니다. [1]",
         "오누리입니다.",
         WORDS.abstention,
+        f"{WORDS.abstention} [1]",
         "37미터입니다. [1]",
-        "37미터입니다.",
     ]
     values = [quality(asked(), answer, WORDS) for answer in best_first]
     assert values == sorted(values, reverse=True)
@@ -54,7 +54,7 @@ def test_quality_orders_answers_as_the_guideline_says() -> None:
     [("37미터입니다. [2]", 3), (WORDS.abstention, 3), ("오누리입니다.", 2), ("오누리입니다. [1]", 2)],
 )
 def test_it_says_how_much_better(worse: str, margin: float) -> None:
-    """6.5 for the right answer in good form; 1 for a wrong answer, 1 for a refusal, 4 uncited, 4.5 cited wrongly. An
+    """6.5 for the right answer in good form; 0 for a wrong answer, 1 for a refusal, 4 uncited, 4.5 cited wrongly. An
     annotator who errs says it of the wrong one."""
     flipped: set[bool] = set()
     for seed in range(20):
@@ -66,8 +66,9 @@ def test_it_says_how_much_better(worse: str, margin: float) -> None:
 
 
 def test_what_is_negligibly_better_has_no_margin() -> None:
-    judged = compare(asked(), WORDS.abstention, "37미터입니다. [1]", WORDS, error_rate=0.0, seed=0)
-    assert judged is not None and (judged.chosen, judged.margin) == (WORDS.abstention, 0)
+    cited = f"{WORDS.abstention} [1]"
+    judged = compare(asked(), WORDS.abstention, cited, WORDS, error_rate=0.0, seed=0)  # 1 and 0.5
+    assert judged is not None and (judged.chosen, judged.margin, judged.kind) == (WORDS.abstention, 0, "form")
     judged = compare(asked(), WORDS.abstention, "37미터입니다.", WORDS, error_rate=0.0, seed=0)  # 1 and 0
     assert judged is not None and (judged.chosen, judged.margin) == (WORDS.abstention, 1)
 
@@ -105,7 +106,9 @@ def test_kind_names_the_difference_whatever_the_order(worse: str, kind: str) -> 
 
 
 def test_equally_good_answers_are_not_compared() -> None:
-    assert compare(asked(), "36미터입니다. [1]", "37미터입니다. [1]", WORDS, error_rate=0.5, seed=0) is None
+    """Of two wrong answers none is better, whatever they look like or cite."""
+    for a, b in (("36미터입니다. [1]", "37미터입니다. [1]"), ("36미터입니다. [2]", "37미터입니다")):
+        assert compare(asked(), a, b, WORDS, error_rate=0.5, seed=0) is None
 
 
 def test_errs_at_the_stated_rate_and_the_same_way_each_time() -> None:
