@@ -133,6 +133,8 @@ def test_pairs_from_a_file_train_the_reward_model(run_folder: Path, tmp_path: Pa
         for part in ("test", "validation")
     )
     seen_before = f"Human: 안녕하세요?\n\nAssistant: 네.\n\nHuman: {min(tests)}"
+    more = sorted(held_out - {row["prompt"] for row in rows})
+    rows += [{"prompt": text, "chosen": "오누리입니다. [1]", "rejected": "모릅니다."} for text in more]
     rows.append({"prompt": seen_before, "chosen": "오누리입니다. [1]", "rejected": "모릅니다."})
     pairs = tmp_path / "pairs.jsonl"
     pairs.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")

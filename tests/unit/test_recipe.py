@@ -190,13 +190,15 @@ def test_a_wrong_override_is_named(folder: Path, key: str, value: str, expected:
 
 def test_pretrain_stands_without_documents_and_takes_overrides(folder: Path) -> None:
     recipe = load_recipe(
-        write(folder, "pretrain: {steps: 3, curriculum: [{steps: 3, passages_min: 0, passages_max: 1}]}")
+        write(folder, "pretrain: {steps: 3, curriculum: [{steps: 3, passages_min: 1, passages_max: 1}]}")
     )
     assert recipe.pretrain is not None
     assert recipe.pretrain.curriculum[0].copy_share == 0.0
     assert override(recipe, {"pretrain.width": "64"}).pretrain == recipe.pretrain.model_copy(update={"width": 64})
     text = message(folder, "pretrain:\n  steps: 4\n  curriculum:\n  - {steps: 3, passages_min: 0, passages_maxx: 1}\n")
     assert text == ("recipe.yaml:4: pretrain.curriculum.0.passages_max is not given. Fix: add it. (1 more)")
+    text = message(folder, "pretrain: {steps: 3, curriculum: [{steps: 3, passages_min: 0, passages_max: 1}]}")
+    assert "passages_min is 0, but a world has a passage" in text
 
 
 def test_a_saved_recipe_reads_back_equal_even_when_its_files_are_gone(folder: Path) -> None:
