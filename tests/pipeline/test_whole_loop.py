@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,21 @@ def test_report_stands_alone(run_folder: Path) -> None:
     page = (run_folder / "report.html").read_text("utf-8")
     assert "<svg" in page
     assert "https://" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_the_report_says_where_ppo_kept_the_weights_of_sft(run_folder: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    result = json.loads((copy / "ppo" / "result.json").read_text("utf-8"))
+    says = "SFT의 가중치를 그대로 두었습니다"
+    assert result["metrics"]["best_iteration"] > 0
+    assert says not in (copy / "report.html").read_text("utf-8")
+    result["metrics"]["best_iteration"] = 0
+    (copy / "ppo" / "result.json").write_text(json.dumps(result), "utf-8")
+    (copy / "report" / "result.json").unlink()
+    assert main(["report", str(copy)]) == 0
+    assert says in (copy / "report.html").read_text("utf-8")
+    assert any(says in note for note in json.loads((copy / "results.json").read_text("utf-8"))["notes"])
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,7 @@ def gather(task: Task) -> dict[str, Any]:
         "stages": _stages(task.inputs),
         "notes": [
             *_notes(task, systems),
+            *_where_nothing_was_gained(task),
             *_uncheckable(rows, korean=language_of(task) == "ko"),
             *_caveats(task, configs),
         ],
@@ -104,6 +105,17 @@ def _stages(inputs: Any) -> dict[str, Any]:
         result = read_json(Path(path) / "result.json")
         found[name] = {key: result.get(key) for key in ("seconds", "peak_memory_mb", "trained_parameters")}
     return found
+
+
+def _where_nothing_was_gained(task: Task) -> list[str]:
+    """A note where PPO is SFT, because none of its weights earned more on the validation questions."""
+    if "ppo" not in task.inputs or read_json(task.inputs["ppo"] / "result.json")["metrics"]["best_iteration"]:
+        return []
+    if language_of(task) == "ko":
+        about = "PPO는 검증 질문에서 SFT보다 보상이 높은 가중치를 찾지 못해"
+        return [f"{about} SFT의 가중치를 그대로 두었습니다. 두 시스템은 같습니다."]
+    about = "PPO found no weights that earn more on the validation questions than SFT's"
+    return [f"{about} and kept these: the two are equal."]
 
 
 def _uncheckable(rows: Sequence[Mapping[str, Any]], korean: bool) -> list[str]:
