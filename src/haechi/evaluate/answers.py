@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
@@ -50,8 +50,7 @@ def contains(text: str, accepted: str) -> bool:
     Numbers are whole: `7미터` does not occur in `37미터`, nor `7` in `7.5`. A Latin word is whole. A Hangul string may
     be part of a compound, unless it is a single syllable, which has to begin a word.
     """
-    pattern = _occurrence(_comparable(accepted))
-    return pattern is not None and pattern.search(_comparable(text)) is not None
+    return any(True for _ in _occurrences(text, accepted))
 
 
 def is_correct(answer: str, accepted: Sequence[str], answerable: bool, template: Template) -> bool:
@@ -83,9 +82,16 @@ def _commits_to(claim: str, gold: str) -> bool:
 
 def _affirms(claim: str, gold: str) -> bool:
     """Whether the accepted string occurs other than to be denied: `오누리가 아닙니다`, `it is not Onuri`."""
-    pattern, text = _occurrence(_comparable(gold)), _comparable(claim)
-    found = pattern.finditer(text) if pattern else ()
-    return any(not (_DENIED.match(text, one.end()) or _NOT.search(text, 0, one.start())) for one in found)
+    return any(
+        not (_DENIED.match(one.string, one.end()) or _NOT.search(one.string, 0, one.start()))
+        for one in _occurrences(claim, gold)
+    )
+
+
+def _occurrences(text: str, accepted: str) -> Iterator[re.Match[str]]:
+    """Where an accepted string stands in the comparable text, as `contains` tells."""
+    pattern = _occurrence(_comparable(accepted))
+    return pattern.finditer(_comparable(text)) if pattern else iter(())
 
 
 def _character_f1(answer: str, gold: str) -> float:

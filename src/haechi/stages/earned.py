@@ -85,4 +85,3 @@ def _support(text: str, case: Case, words: Template) -> dict[str, float | None]:
         "grounded": None if abstained else grounded(text, case.texts) or 0.0,  # an empty answer rests on nothing
         "cited": cited(text, case.texts, words),
     }
-
