@@ -137,6 +137,8 @@ class Questions(Section):
 
     path: File | None = None
     """JSONL file, one question a line."""
+    prompts: File | None = None
+    """JSONL file of more questions, without answers: PPO practises on these instead of the training questions."""
     drop_gold: Annotated[float, Field(ge=0, lt=1)] = 0.15
     """Share of the training questions whose gold passage is taken away, so that abstaining is learned."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -362,8 +364,8 @@ class Ppo(Section):
     """Whether advantages are given mean 0 and standard deviation 1."""
     target_kl: Positive | None = None
     """A round's learning ends early where the KL to the sampling policy, in nats a token, goes above this."""
-    critic_warmup: Natural = 0
-    """First rounds in which only the value function learns."""
+    critic_warmup: Natural = 1
+    """Rounds of answers to which the value head is fitted (ridge regression) before the first update; 0 starts at 0."""
     missing_eos_penalty: NonNegative = 1.0
     """What an answer that does not end within its tokens loses."""
     rewards: Rewards = Rewards()
@@ -385,11 +387,6 @@ class Ppo(Section):
         if self.adaptive.enabled and self.kl_coefficient == 0:
             raise ValueError(
                 "adaptive moves kl_coefficient by a factor, and 0 stays 0. Fix: start kl_coefficient at 0.05, say."
-            )
-        if self.critic_warmup >= self.iterations:
-            raise ValueError(
-                f"critic_warmup {self.critic_warmup} leaves none of {self.iterations} iterations for the policy. "
-                "Fix: lower critic_warmup."
             )
         return self
 

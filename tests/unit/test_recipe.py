@@ -86,7 +86,6 @@ def test_package_paths_are_the_package_s_own_files() -> None:
             ("ppo:", "ppo: {prompts: 1, samples: 2, minibatches: 3}"),
             "recipe.yaml:12: ppo: 3 minibatches cannot",
         ),
-        (("ppo:", "ppo: {iterations: 2, critic_warmup: 2}"), "recipe.yaml:12: ppo: critic_warmup 2 leaves none of 2"),
         (("ppo:", "compare: {source: file}"), "recipe.yaml:12: compare: source is file, but path is not given. Fix: "),
         (("ppo:", "dpo: {loss: ipo, label_smoothing: 0.1}"), "recipe.yaml:12: dpo: label_smoothing has no meaning"),
         (

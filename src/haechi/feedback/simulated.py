@@ -18,7 +18,7 @@ from haechi.records.types import Passage, Question
 from haechi.rewards.cited import well_formed
 
 # What people are told to look at, in this order: a right answer first, then one that names its source, then the form.
-_CORRECT, _ABSTAINED, _CITED, _FORM, _CROWDED = 4.0, 1.0, 2.0, 0.5, 0.5
+_CORRECT, _CITED, _FORM, _CROWDED = 4.0, 2.0, 0.5, 0.5
 # How much better the annotator says that an answer is, by the difference in quality: significantly better, better, or
 # slightly better, and else negligibly so (Llama 2, arXiv 2307.09288, section 3.2; the larger margins of its table 27).
 _GRADES = ((4.0, 3.0), (2.0, 2.0), (1.0, 1.0))
@@ -57,14 +57,17 @@ class Judged:
 
 
 def quality(asked: Asked, answer: str, words: Template) -> float:
-    """How good an answer is in truth, in units of the annotator's own."""
+    """How good an answer is in truth, in units of the annotator's own.
+
+    What leaves the asker without the right answer is worth nothing: of two wrong answers neither is preferred for its
+    looks, nor is refusing wrongly preferred to answering wrongly. Bradley-Terry knows the order alone; told that a
+    refusal beats every error, a reward model pays for refusing wherever an answer is right less than half of the time.
+    """
     scores = _scores(asked, answer, words)
     good_form = well_formed(answer, len(asked.passages), words)
     if scores.abstained:
-        # To abstain wrongly is a smaller fault than to mislead.
-        return (_CORRECT if asked.should_abstain else _ABSTAINED) - _FORM * (not good_form)
+        return _CORRECT - _FORM * (not good_form) if asked.should_abstain else 0.0
     crowded = scores.length > max(_CONCISE, _PADDED * len(asked.question.answer or ""))
-    # Of two wrong answers neither is preferred for its looks.
     return _correctness(scores) * (
         _CORRECT + _CITED * _cites_gold(asked, answer) + _FORM * good_form - _CROWDED * crowded
     )

@@ -23,6 +23,7 @@ from haechi.engine.trunk import TrunkCache
 from haechi.errors import DivergedError
 from haechi.learners.batches import batch_at, permutation, stream_at
 from haechi.methods import kl, sft
+from haechi.methods.critic import fit_values
 from haechi.methods.gae import gae, whiten
 from haechi.methods.ppo import PPOSettings, ppo_losses, token_rewards, total_loss
 from haechi.models.base import SharedBase
@@ -44,7 +45,8 @@ class PPORun:
         estimator: k1 is paid as a reward; k2 and k3 are terms of the loss.
         target_kl: an iteration's learning ends before the first update that finds the policy this far (nats a token)
             from where it sampled.
-        critic_warmup: first iterations in which only the value head learns.
+        critic_warmup: before the first update the value head is fitted to the answers of this many iterations; 0
+            leaves it as it comes.
         iterations: how many in all; the last one is always evaluated.
         max_kl: weights farther than this from the reference (nats an answer) cannot become the best. The policy that
             training starts from is the first best: nothing worse is ever kept.
@@ -69,6 +71,26 @@ class PPORun:
     max_kl: float | None = None
     iterations: int = 0
     evaluate_every: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """An iteration's answers, and what they earn.
+
+    Attributes:
+        chosen: which prompts, by their place.
+        trees: each prompt with its answers.
+        answers: in the order of the trees, flat.
+        segments_N: which answer each token belongs to.
+        scores_A, parts: the total that each answer earns, and its parts by name.
+    """
+
+    chosen: Sequence[int]
+    trees: list[Tree]
+    answers: list[Answer]
+    segments_N: Tensor
+    scores_A: Tensor
+    parts: Mapping[str, Tensor]
 
 
 @dataclass(slots=True)
@@ -118,19 +140,20 @@ class PPOLearner:
         self.best_iteration = 0  # iterations behind the best weights; 0 is the policy that training starts from
         self.start_reward: float | None = None
         self._experience: Experience | None = None
-        self._warming = False
+        self._fitted: float | None = None  # variance of the returns that the fitted value head explained
         self._largest_ratio = 0.0
         self._stopped_early = False
 
     # ── one iteration ─────────────────────────────────────────────────────────────────────────────────────────────
 
     def updates(self, step: int) -> Iterator[Sequence[Micro]]:
-        self._warming = step < self.run.critic_warmup
         self._largest_ratio, self._stopped_early = 0.0, False
         if step == 0 and self.validate:
             measured = self.validate(self.policy)
             self.start_reward = measured["reward"]
             self._keep_if_best(measured, 0)
+        if step == 0 and self.run.critic_warmup:
+            self._fit_values()
         self._experience = experience = self._roll_out(step)
         for epoch in range(self.run.epochs):
             turn = step * self.run.epochs + epoch
@@ -156,8 +179,6 @@ class PPOLearner:
         assert experience is not None
         answers = answers_of(micro.trees, answer_starts(experience.trees))
         logps_N, values_N, entropy_N = self._forward([experience.trees[i] for i in micro.trees], learning=True)
-        if self._warming:  # only the values learn
-            logps_N, entropy_N = logps_N.detach(), entropy_N.detach() if entropy_N is not None else None
 
         def of_these(values: Sequence[Tensor]) -> Tensor:
             return torch.cat([values[a] for a in answers]).to(logps_N.device)
@@ -177,7 +198,7 @@ class PPOLearner:
         self._largest_ratio = max(self._largest_ratio, numbers.pop("ratio_max"))
         del numbers["explained_variance"]  # no sum over micro-batches; `_roll_out` has that of the whole iteration
         loss = total_loss(losses, micro.num_tokens)
-        if self.run.estimator != "k1" and not self._warming:
+        if self.run.estimator != "k1":
             estimate_N = _ESTIMATORS[self.run.estimator](logps_N, of_these(experience.reference_logps))
             kl_N = kl.kl_loss(estimate_N, logps_N, of_these(experience.old_logps))
             loss = loss + self.controller.beta * kl_N.sum() / micro.num_tokens
@@ -188,8 +209,9 @@ class PPOLearner:
         del metrics
         assert self._experience is not None
         numbers = dict(self._experience.numbers) | {"ratio_max": self._largest_ratio}
-        if not self._warming:
-            self.controller = self.controller.update(numbers["kl"], len(self._experience.old_logps))
+        if step == 0 and self._fitted is not None:
+            numbers["critic_fit"] = self._fitted
+        self.controller = self.controller.update(numbers["kl"], len(self._experience.old_logps))
         due = self.run.evaluate_every and (step + 1) % self.run.evaluate_every == 0
         if self.validate and (due or step + 1 == self.run.iterations):
             measured = self.validate(self.policy)
@@ -213,43 +235,28 @@ class PPOLearner:
     @torch.no_grad()
     def _roll_out(self, step: int) -> Experience:
         run = self.run
-        chosen = stream_at(step, len(self.prompts), run.prompts, run.seed)
-        answers = sample(
-            self.base,
-            self.policy,
-            [self.prompts[i] for i in chosen],
-            run.sampling,
-            samples=run.samples,
-            seed=(run.seed * 7919 + step) % 2**40,
-        )
-        trees = [Tree(self.prompts[i], [a.ids for a in group]) for i, group in zip(chosen, answers, strict=True)]
-        flat = [answer for group in answers for answer in group]
-        scores_A, parts = self.rewards(chosen, answers)
-        _refuse_non_finite(scores_A, "reward", step)
+        drawn = self._draw(step, seed=(run.seed * 7919 + step) % 2**40)
+        trees, scores_A, segments_N = drawn.trees, drawn.scores_A, drawn.segments_N
         groups = micro_batches(trees, run.token_budget)
         old_logps, old_values = self._old(trees, groups)
         reference = token_logps(
             self.base, self.reference, trees, groups, temperature=run.sampling.temperature, trunk=self.trunk
         )
         logps_N, reference_N, values_N = torch.cat(old_logps), torch.cat(reference), torch.cat(old_values)
-        lengths = torch.tensor([len(a.ids) for a in flat])
-        segments_N = torch.repeat_interleave(torch.arange(len(flat)), lengths)
         kl_N = kl.k1(logps_N, reference_N)
         _refuse_non_finite(kl_N, "KL to the reference", step)
         earned = {
             "reward/total": float(scores_A.mean()),
-            **{f"reward/{name}": float(part.mean()) for name, part in parts.items()},
+            **{f"reward/{name}": float(part.mean()) for name, part in drawn.parts.items()},
             "reward/std": float(scores_A.std(correction=0)),
         }
-        if run.whiten_rewards:  # scale only: the mean says which answers are worth giving at all
-            scores_A = whiten(scores_A, shift_mean=False)
         paid = self.controller.beta if run.estimator == "k1" else 0.0
-        rewards_N = token_rewards(scores_A, kl_N, segments_N, paid)
+        rewards_N = token_rewards(self._scaled(scores_A), kl_N, segments_N, paid)
         advantages_N, returns_N = gae(rewards_N, values_N, segments_N, gamma=run.gamma, lam=run.gae_lambda)
         advantage_std = float(advantages_N.std(correction=0))
         if run.whiten_advantages:
             advantages_N = whiten(advantages_N)
-        sizes = lengths.tolist()
+        sizes = [len(answer.ids) for answer in drawn.answers]
         return Experience(
             trees=trees,
             old_logps=old_logps,
@@ -259,16 +266,69 @@ class PPOLearner:
             returns=list(returns_N.split(sizes)),
             numbers={
                 **earned,
-                "kl": float(kl_N.sum()) / len(flat),
+                "kl": float(kl_N.sum()) / len(sizes),
                 "kl_coefficient": self.controller.beta,
-                "length": float(lengths.float().mean()),
-                "eos_rate": sum(a.ended for a in flat) / len(flat),
+                "length": sum(sizes) / len(sizes),
+                "eos_rate": sum(answer.ended for answer in drawn.answers) / len(sizes),
                 "advantage_std": advantage_std,
                 "explained_variance": float(
                     1 - (returns_N - values_N).var(correction=0) / returns_N.var(correction=0).clamp(min=1e-8)
                 ),
             },
         )
+
+    def _draw(self, step: int, seed: int) -> Drawn:
+        """An iteration's prompts, answers of the policy to each, and what these earn."""
+        run = self.run
+        chosen = stream_at(step, len(self.prompts), run.prompts, run.seed)
+        answers = sample(
+            self.base, self.policy, [self.prompts[i] for i in chosen], run.sampling, samples=run.samples, seed=seed
+        )
+        scores_A, parts = self.rewards(chosen, answers)
+        _refuse_non_finite(scores_A, "reward", step)
+        flat = [answer for group in answers for answer in group]
+        lengths_A = torch.tensor([len(answer.ids) for answer in flat])
+        return Drawn(
+            chosen=chosen,
+            trees=[Tree(self.prompts[i], [a.ids for a in group]) for i, group in zip(chosen, answers, strict=True)],
+            answers=flat,
+            segments_N=torch.repeat_interleave(torch.arange(len(flat)), lengths_A),
+            scores_A=scores_A,
+            parts=parts,
+        )
+
+    def _scaled(self, scores_A: Tensor) -> Tensor:
+        # Scale only: the mean says which answers are worth giving at all.
+        return whiten(scores_A, shift_mean=False) if self.run.whiten_rewards else scores_A
+
+    @torch.no_grad()
+    def _fit_values(self) -> None:
+        """Gives the value head its first weights (`methods.critic`). The policy is still its reference, so no KL is
+        paid, and a token's return is its answer's score, discounted."""
+        run, head = self.run, self.policy.head
+        assert head is not None
+        states: list[Tensor] = []
+        returns: list[Tensor] = []
+        prompts: list[int] = []
+        for turn in range(run.critic_warmup):
+            drawn = self._draw(turn, seed=(run.seed * 7919 + turn) % 2**40 + 2**41)
+            rewards_N = token_rewards(
+                self._scaled(drawn.scores_A), torch.zeros(len(drawn.segments_N)), drawn.segments_N, 0.0
+            )
+            _, returns_N = gae(rewards_N, torch.zeros_like(rewards_N), drawn.segments_N, gamma=run.gamma, lam=1.0)
+            by_answer = returns_N.split([len(answer.ids) for answer in drawn.answers])
+            starts = answer_starts(drawn.trees)
+            for group in micro_batches(drawn.trees, run.token_budget):
+                trees = [drawn.trees[i] for i in group]
+                scored = score_trees(self.base, self.policy, trees, logps=False, trunk=self.trunk)
+                states.append(scored.states_ND.float().cpu())
+                returns += [by_answer[answer] for answer in answers_of(group, starts)]
+                for i in group:
+                    prompts += [drawn.chosen[i]] * sum(len(answer) for answer in drawn.trees[i].answers)
+        fit = fit_values(torch.cat(states), torch.cat(returns), torch.tensor(prompts))
+        head.weight.copy_(fit.weight_D[None])
+        head.bias.fill_(fit.bias)
+        self._fitted = fit.explained_variance
 
     def _old(self, trees: Sequence[Tree], groups: Sequence[Sequence[int]]) -> tuple[list[Tensor], list[Tensor]]:
         """Log-probabilities and values of every answer under the policy as it sampled, by the training path."""
@@ -296,15 +356,14 @@ class PPOLearner:
             entropy=("learned" if self.run.losses.entropy_coefficient else "measured") if learning else "none",
             trunk=self.trunk,
         )
-        states_ND = scored.states_ND.detach() if self._warming else scored.states_ND
-        values_N = self.policy.head(states_ND.float()).squeeze(-1)
+        values_N = self.policy.head(scored.states_ND.float()).squeeze(-1)
         return scored.logps_N.float(), values_N, scored.entropy_N
 
     def _micros(self, trees: Sequence[int], experience: Experience, update: int) -> list[Micro]:
         num_tokens = sum(len(answer) for i in trees for answer in experience.trees[i].answers)
         groups = micro_batches([experience.trees[i] for i in trees], self.run.token_budget)
         micros = [Micro(trees=[trees[i] for i in group], num_tokens=num_tokens) for group in groups]
-        if self.run.ptx_coefficient and self.supervised and not self._warming:
+        if self.run.ptx_coefficient and self.supervised:
             size = -(-len(experience.trees) // self.run.minibatches)
             batch = [self.supervised[i] for i in batch_at(update, len(self.supervised), size, self.run.seed + 2)]
             tokens = sum(len(answer) for tree in batch for answer in tree.answers)

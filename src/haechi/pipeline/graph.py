@@ -113,7 +113,7 @@ STAGES = Graph(
             module="haechi.stages.split",
             needs=("ingest",),
             settings=("seed", "language", "documents.k", "questions.split", "questions.limit", *_SPLITTING),
-            files=("questions.path",),
+            files=("questions.path", "questions.prompts"),
         ),
         Stage(
             name="sft",

@@ -69,7 +69,13 @@ def _read_row(build: Callable[[Row, IdRegister], Question], ids: IdRegister, row
 
 def _question(row: Row, ids: IdRegister, text: str, answer: str | None) -> Question:
     identifier = ids.claim(row, row.identifier(), content_id("q", text))
-    return Question(id=identifier, text=text, answer=answer, source=row.optional_text("source") or row.path.name)
+    return Question(
+        id=identifier,
+        text=text,
+        answer=answer,
+        topic=row.optional_text("topic") or "",
+        source=row.optional_text("source") or row.path.name,
+    )
 
 
 def _haechi(row: Row, ids: IdRegister) -> Question:

@@ -73,6 +73,18 @@ def similar_pairs(records: Sequence[Sequence[str]], threshold: float) -> Iterato
         size_of[number], shared_of[number] = size, min(_SHARED, least_half)
 
 
+def resembling(texts: Sequence[str], known: Iterable[str], threshold: float) -> set[int]:
+    """Which texts, by their place, are some `known` text, or similar to one from the threshold on; none need be
+    normalised."""
+    said = [normalised(text) for text in texts]
+    others = sorted({normalised(text) for text in known})
+    found = {number for number, text in enumerate(said) if text in set(others)}
+    for a, b in similar_pairs([(text,) for text in (*others, *said)], threshold):
+        if a < len(others) <= b:
+            found.add(b - len(others))
+    return found
+
+
 def groups(count: int, links: Iterable[tuple[int, int]]) -> list[list[int]]:
     """The connected components of 0 … count-1 under `links`, each ascending, in order of their first member."""
     parent = list(range(count))

@@ -9,7 +9,6 @@ as hard distractors.
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -68,33 +67,31 @@ def retrieved_contexts(questions: Sequence[Question], library: Library, k: int) 
 
 
 def training_contexts(
-    questions: Sequence[Question], library: Library, k: int, *, seed: int, drop_gold: float, shuffle: bool = True
+    questions: Sequence[Question], library: Library, k: int, *, seed: int, drop_gold: float
 ) -> list[Context]:
     """k passages for each question: gold ones, unless dropped, among the best of the others.
 
-    Each context is a function of the library, the question and the seed alone, not of its neighbours in the batch.
+    They stand in the order of the search, a gold passage that it missed last: where a passage stands says how likely
+    it holds the answer, and serving shows the same order. Each context is a function of the library, the question and
+    the seed alone, not of its neighbours in the batch.
 
     Args:
         k: passages in a context; fewer come only where fewer share a term with the question.
         drop_gold: probability, in [0, 1], that the gold passages of a question are replaced by the next hits that do
             not give the answer away.
-        shuffle: put the passages in random order; otherwise they keep the order of the search, an inserted gold
-            passage last.
     """
     if not 0 <= drop_gold <= 1:
         raise ValueError(f"drop_gold is a probability, got {drop_gold}")
     contexts = []
     for question, hits in zip(questions, _search(questions, library, k, depth=_DEPTH), strict=True):
-        gold, draw = _gold(question, library), _random(seed, question.id)
+        gold = _gold(question, library)
         passages = [hit.passage for hit in hits[:k]]
         retrieved = bool(_numbers(passages, gold))
-        dropped = draw.random() < drop_gold and bool(gold.ids)
+        dropped = _chance(seed, question.id) < drop_gold and bool(gold.ids)
         if dropped:
             passages = _distractors(question, gold, library, hits, k)
         elif gold.ids and not retrieved:
             passages = [*passages[: k - 1], library.passage(gold.ids[0])]
-        if shuffle:
-            draw.shuffle(passages)
         contexts.append(Context(question.id, tuple(passages), _numbers(passages, gold), retrieved, dropped))
     return contexts
 
@@ -107,9 +104,10 @@ def _numbers(passages: Sequence[Passage], gold: _Gold) -> tuple[int, ...]:
     return tuple(number for number, passage in enumerate(passages, start=1) if passage.id in gold.ids)
 
 
-def _random(seed: int, question_id: str) -> random.Random:
+def _chance(seed: int, question_id: str) -> float:
+    """A number in [0, 1) of a question's own."""
     digest = hashlib.sha256(f"{seed}:{question_id}".encode()).digest()
-    return random.Random(int.from_bytes(digest[:8], "big"))
+    return (int.from_bytes(digest[:8], "big") >> 11) / 2**53
 
 
 def _distractors(question: Question, gold: _Gold, library: Library, hits: Sequence[Hit], k: int) -> list[Passage]:

@@ -17,6 +17,8 @@ from haechi.records.types import Passage
 from haechi.retrieval.library import Library
 from haechi.stages.cases import words_of
 
+_NOTHING = {"ko": "(모델이 아무 말도 하지 않았습니다)", "en": "(the model said nothing)"}
+
 
 def ask(folder: Path, question: str) -> str:
     """The merged model's answer, and below it each passage that it cites.
@@ -32,7 +34,8 @@ def ask(folder: Path, question: str) -> str:
     read = passages[: len(passages) - made.dropped_passages]
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
     text = base.codec.decode(sample(base, None, [made.ids], greedy)[0][0].ids)
-    return "\n".join([text, *(_quoted(number, read) for number in citations(text))])
+    said = text.strip() or _NOTHING[recipe.language]
+    return "\n".join([said, *(_quoted(number, read) for number in citations(text))])
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from haechi.records.types import Passage, Question
 from haechi.records.write import from_row, read_rows, to_row, write_jsonl
 from haechi.retrieval.contexts import Context
 
-Part = Literal["train", "validation", "test"]
+Part = Literal["train", "validation", "test", "prompts"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from haechi.recipe import Compare
 from haechi.records.clean import PreferenceLimits, clean_preferences
 from haechi.records.conversations import user_turns
 from haechi.records.read import ReadingLog, read_preferences
-from haechi.records.similar import normalised, similar_pairs
+from haechi.records.similar import resembling
 from haechi.records.split import clusters
 from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
@@ -207,12 +207,14 @@ def _without_test_questions(task: Task, preferences: list[Preference]) -> list[P
 def _asking(task: Task, part: Part, preferences: Sequence[Preference]) -> set[int]:
     """Which preferences are on questions of a part: by the question's id, or a user's turn that is nearly one."""
     questions = [case.question for case in load_cases(task, part)]
-    ids, known = {question.id for question in questions}, {normalised(question.text) for question in questions}
+    ids = {question.id for question in questions}
     turns = [(number, turn) for number, one in enumerate(preferences) for turn in user_turns(one.prompt)]
-    texts = [(normalised(text),) for text in (*known, *(turn for _, turn in turns))]
-    close = similar_pairs(texts, min(task.recipe.questions.near_duplicate, 0.999))
-    found = {turns[max(a, b) - len(known)][0] for a, b in close if min(a, b) < len(known) <= max(a, b)}
-    found |= {number for number, turn in turns if normalised(turn) in known}
+    close = resembling(
+        [turn for _, turn in turns],
+        (question.text for question in questions),
+        min(task.recipe.questions.near_duplicate, 0.999),
+    )
+    found = {turns[place][0] for place in close}
     return found | {number for number, one in enumerate(preferences) if one.question_id in ids}
 
 

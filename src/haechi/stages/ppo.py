@@ -35,7 +35,7 @@ def run(task: Task) -> dict[str, Any]:
     learned = RewardModel(task, base, settings.token_budget)
     policy = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
     _start_values_at_zero(policy)
-    cases = load_cases(task, "train")
+    cases = load_cases(task, "prompts")
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     learner = PPOLearner(
         base,
@@ -44,7 +44,7 @@ def run(task: Task) -> dict[str, Any]:
         Earned(base, cases, prompts, learned, settings, words),
         _ppo_run(task),
         _controller(settings),
-        supervised=supervised_trees(task, base, _learned_by_sft(task, cases)) if settings.ptx_coefficient else (),
+        supervised=supervised_trees(task, base, _learned_by_sft(task)) if settings.ptx_coefficient else (),
         validate=_validation(task, base, learned, load_cases(task, "validation")),
     )
     train(
@@ -78,14 +78,15 @@ def run(task: Task) -> dict[str, Any]:
     }
 
 
-def _learned_by_sft(task: Task, cases: list[Case]) -> list[Case]:
+def _learned_by_sft(task: Task) -> list[Case]:
     """The cases that SFT learned from: PPO may repeat those, and sees no other written answer."""
     ids = set(read_json(task.inputs["sft"] / "examples.json")["ids"])
-    return [case for case in cases if case.question.id in ids]
+    return [case for case in load_cases(task, "train") if case.question.id in ids]
 
 
 def _start_values_at_zero(policy: Role) -> None:
-    """A value head that says 0 everywhere: what SFT's answers earn on average from the learned reward."""
+    """A value head that says 0 everywhere, as long as nothing is fitted: what SFT's answers earn on average from the
+    learned reward."""
     assert policy.head is not None
     with torch.no_grad():
         policy.head.weight.zero_()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from haechi.errors import InputError
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
+from haechi.recipe import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
 from haechi.records.read import read_questions
+from haechi.records.similar import resembling
 from haechi.records.split import split
 from haechi.records.types import Question
 from haechi.retrieval.contexts import retrieved_contexts, training_contexts
@@ -19,14 +21,11 @@ from haechi.stages.cases import Case, save_cases
 
 
 def run(task: Task) -> dict[str, Any]:
-    """Writes `train.jsonl`, `validation.jsonl` and `test.jsonl` with passages, and `cleaning.json`."""
+    """Writes `train.jsonl`, `validation.jsonl`, `test.jsonl` and `prompts.jsonl` with passages, and `cleaning.json`."""
     settings, k = task.recipe.questions, task.recipe.documents.k
     assert settings.path is not None
     path = Path(settings.path)
-    questions = read_questions(path)[: settings.limit]
-    near = settings.near_duplicate if settings.near_duplicate < 1 else None
-    limits = QuestionLimits(shortest=settings.min_chars, longest=settings.max_chars, near_duplicate=near)
-    kept, report = clean_questions(questions, limits)
+    kept, report = clean_questions(read_questions(path)[: settings.limit], _limits(settings))
     if not kept:
         raise InputError(path, "holds no question that passes the cleaning", "check questions.min_chars and max_chars")
     write_json(
@@ -42,6 +41,7 @@ def run(task: Task) -> dict[str, Any]:
             "be checked, and they do not count in it"
         )
     parts = split(kept, settings.split.model_dump(), task.seed, threshold=settings.near_duplicate)
+    prompts = _prompts(task, parts)
     with Library.open(task.inputs["ingest"] / "library") as library:
         _check_gold(path, kept, library)
         contexts = {
@@ -49,6 +49,9 @@ def run(task: Task) -> dict[str, Any]:
             "validation": retrieved_contexts(parts["validation"], library, k),
             "test": retrieved_contexts(parts["test"], library, k),
         }
+        # Without a file of their own, the prompts are the training questions as SFT sees them.
+        contexts["prompts"] = contexts["train"] if prompts is None else retrieved_contexts(prompts, library, k)
+    parts["prompts"] = parts["train"] if prompts is None else prompts
     for number, (name, found) in enumerate(contexts.items(), start=1):
         save_cases(task.folder / f"{name}.jsonl", [Case(q, c) for q, c in zip(parts[name], found, strict=True)])
         task.progress.update(number, len(contexts))
@@ -57,6 +60,37 @@ def run(task: Task) -> dict[str, Any]:
         **{name: len(questions) for name, questions in parts.items()},
         "answerable": sum(question.answerable for question in kept) / len(kept),
     }
+
+
+def _limits(settings: Questions) -> QuestionLimits:
+    near = settings.near_duplicate if settings.near_duplicate < 1 else None
+    return QuestionLimits(shortest=settings.min_chars, longest=settings.max_chars, near_duplicate=near)
+
+
+def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Question] | None:
+    """The questions of `questions.prompts` that have no topic and no wording in common with validation or test."""
+    settings = task.recipe.questions
+    if settings.prompts is None:
+        return None
+    path = Path(settings.prompts)
+    kept, report = clean_questions(read_questions(path), _limits(settings))
+    for reason, count in report.counts.items():
+        task.progress.note(f"prompts left out: {count} ({reason})")
+    measured = [*parts["validation"], *parts["test"]]
+    topics = {question.topic for question in measured} - {""}
+    close = resembling(
+        [question.text for question in kept], [question.text for question in measured], settings.near_duplicate
+    )
+    free = [question for n, question in enumerate(kept) if question.topic not in topics and n not in close]
+    if len(free) < len(kept):
+        task.progress.note(f"prompts left out: {len(kept) - len(free)} (of topics or wordings that are measured on)")
+    if not free:
+        raise InputError(
+            path,
+            "holds no prompt that passes the cleaning and is not measured on",
+            "add questions on other topics than those of the validation and test questions",
+        )
+    return free
 
 
 def _check_gold(path: Path, questions: Sequence[Question], library: Library) -> None:

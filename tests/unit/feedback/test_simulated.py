@@ -36,17 +36,11 @@ def asked(**changes: object) -> Asked:
 
 
 def test_quality_orders_answers_as_the_guideline_says() -> None:
-    best_first = [
-        "오누리입니다. [2]",
-        "오누리입니다. [1]",
-        "오누리입니다.",
-        WORDS.abstention,
-        f"{WORDS.abstention} [1]",
-        "37미터입니다. [1]",
-    ]
+    best_first = ["오누리입니다. [2]", "오누리입니다. [1]", "오누리입니다.", "37미터입니다. [1]"]
     values = [quality(asked(), answer, WORDS) for answer in best_first]
     assert values == sorted(values, reverse=True)
     assert len(set(values)) == len(values)
+    assert quality(asked(), WORDS.abstention, WORDS) == values[-1] == 0
 
 
 @pytest.mark.parametrize(
@@ -54,7 +48,7 @@ def test_quality_orders_answers_as_the_guideline_says() -> None:
     [("37미터입니다. [2]", 3), (WORDS.abstention, 3), ("오누리입니다.", 2), ("오누리입니다. [1]", 2)],
 )
 def test_it_says_how_much_better(worse: str, margin: float) -> None:
-    """6.5 for the right answer in good form; 0 for a wrong answer, 1 for a refusal, 4 uncited, 4.5 cited wrongly. An
+    """6.5 for the right answer in good form; 0 for a wrong answer and for a refusal, 4 uncited, 4.5 cited wrongly. An
     annotator who errs says it of the wrong one."""
     flipped: set[bool] = set()
     for seed in range(20):
@@ -66,11 +60,10 @@ def test_it_says_how_much_better(worse: str, margin: float) -> None:
 
 
 def test_what_is_negligibly_better_has_no_margin() -> None:
+    without = asked(passages=(passage(1, "등대는 높이가 37미터이다."),), gold_numbers=(), should_abstain=True)
     cited = f"{WORDS.abstention} [1]"
-    judged = compare(asked(), WORDS.abstention, cited, WORDS, error_rate=0.0, seed=0)  # 1 and 0.5
+    judged = compare(without, WORDS.abstention, cited, WORDS, error_rate=0.0, seed=0)  # 4 and 3.5
     assert judged is not None and (judged.chosen, judged.margin, judged.kind) == (WORDS.abstention, 0, "form")
-    judged = compare(asked(), WORDS.abstention, "37미터입니다.", WORDS, error_rate=0.0, seed=0)  # 1 and 0
-    assert judged is not None and (judged.chosen, judged.margin) == (WORDS.abstention, 1)
 
 
 def test_padding_costs_less_than_a_missing_citation() -> None:
@@ -106,8 +99,13 @@ def test_kind_names_the_difference_whatever_the_order(worse: str, kind: str) -> 
 
 
 def test_equally_good_answers_are_not_compared() -> None:
-    """Of two wrong answers none is better, whatever they look like or cite."""
-    for a, b in (("36미터입니다. [1]", "37미터입니다. [1]"), ("36미터입니다. [2]", "37미터입니다")):
+    """Of two wrong answers none is better, whatever they look like or cite, and be one a refusal."""
+    for a, b in (
+        ("36미터입니다. [1]", "37미터입니다. [1]"),
+        ("36미터입니다. [2]", "37미터입니다"),
+        ("37미터입니다. [1]", WORDS.abstention),
+        (WORDS.abstention, f"{WORDS.abstention} [1]"),
+    ):
         assert compare(asked(), a, b, WORDS, error_rate=0.5, seed=0) is None
 
 

@@ -78,6 +78,22 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "negative beta": ("max(1 + error * num_steps / self.horizon, 0.0)", "(1 + error * num_steps / self.horizon)"),
         "NaN accepted": ("if not math.isfinite(observed_kl):", "if False:"),
     },
+    "critic": {
+        "folds cut through prompts": (
+            "torch.unique(prompts_N, return_inverse=True)[1] % _FOLDS",
+            "torch.arange(len(prompts_N)) % _FOLDS",
+        ),
+        "chosen by the worst": ("best = min(error", "best = max(error"),
+        "learned from what is left out": (
+            "_ridge(z_ND[~left_out_N], returns_N[~left_out_N])",
+            "_ridge(z_ND, returns_N)",
+        ),
+        "states not scaled back": ("weight_D = weight_D / scale_D", "weight_D = weight_D * 1"),
+        "mean forgotten in the bias": ("bias - weight_D @ mean_D", "bias"),
+        "bias penalised": ("centred_ND = z_ND - middle_D", "centred_ND = z_ND"),
+        "penalty not per token": ("penalty * max(len(z_ND), 1)", "penalty"),
+        "what says nothing is kept": ("if not explained > 0:", "if False:"),
+    },
     "gae": {
         "forgotten lambda": ("gamma * lam * goes_on_N", "gamma * goes_on_N"),
         "forgotten gamma in the trace": ("gamma * lam * goes_on_N", "lam * goes_on_N"),

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from haechi.records.similar import grams, groups, jaccard, normalised, similar_pairs
+from haechi.records.similar import grams, groups, jaccard, normalised, resembling, similar_pairs
 
 
 def test_normalised_ignores_case_width_and_spacing() -> None:
@@ -62,3 +62,12 @@ def test_a_threshold_of_nothing_is_refused() -> None:
 
 def test_groups_are_connected_components() -> None:
     assert groups(7, [(5, 3), (3, 1), (6, 2)]) == [[0], [1, 3, 5], [2, 6], [4]]
+
+
+def test_texts_that_resemble_known_ones() -> None:
+    known = ["아홉물 다리는 얼마나 긴가요?", "등대지기는 누구인가요?"]
+    texts = ["등대지기는누구인가요?", "종을 몇 번 치나요?", "아홉물 다리는 얼마나 긴가요??", "종을 몇 번 치나요?"]
+    # Grams of 5 over 13 characters and over 14: 9 of 10 shared.
+    assert resembling(texts, known, 0.85) == {0, 2}
+    assert resembling(texts, known, 0.95) == {0}
+    assert resembling([], known, 0.9) == resembling(texts, [], 0.9) == set()

@@ -25,10 +25,8 @@ def retrieved_context(question: Question, library: Library, k: int) -> Context:
     return context
 
 
-def training_context(
-    question: Question, library: Library, k: int, *, seed: int, drop_gold: float, shuffle: bool = True
-) -> Context:
-    (context,) = training_contexts([question], library, k, seed=seed, drop_gold=drop_gold, shuffle=shuffle)
+def training_context(question: Question, library: Library, k: int, *, seed: int, drop_gold: float) -> Context:
+    (context,) = training_contexts([question], library, k, seed=seed, drop_gold=drop_gold)
     return context
 
 
@@ -115,7 +113,7 @@ def test_retrieved_context_shows_it_when_the_search_missed(coast: Library) -> No
 def test_training_inserts_the_gold_passage_that_the_search_missed(coast: Library) -> None:
     asked = replace(KEEPER, text="등대 7번은 어디에 있나요?")
     found = [hit.passage for hit in coast.search(asked.text, 3)]
-    context = training_context(asked, coast, 3, seed=0, drop_gold=0.0, shuffle=False)
+    context = training_context(asked, coast, 3, seed=0, drop_gold=0.0)
     assert list(context.passages[:2]) == found[:2]
     assert context.passages[2].text == KEEPER.evidence
     assert (context.gold_numbers, context.retrieved) == ((3,), False)
@@ -124,7 +122,7 @@ def test_training_inserts_the_gold_passage_that_the_search_missed(coast: Library
 
 def test_dropping_replaces_the_gold_passage_with_the_next_hit(coast: Library) -> None:
     hits = [hit.passage for hit in coast.search(KEEPER.text, 6)]
-    context = training_context(KEEPER, coast, 5, seed=0, drop_gold=1.0, shuffle=False)
+    context = training_context(KEEPER, coast, 5, seed=0, drop_gold=1.0)
     assert list(context.passages) == [passage for passage in hits if passage.text != KEEPER.evidence]
     assert (context.gold_numbers, context.retrieved, context.dropped) == ((), True, True)
 
@@ -164,7 +162,7 @@ def test_dropping_searches_deeper_until_there_are_k(coast: Library) -> None:
 
 def test_only_known_gold_passages_can_be_dropped(coast: Library) -> None:
     for asked in (replace(KEEPER, answerable=False), replace(KEEPER, gold_documents=())):
-        context = training_context(asked, coast, 3, seed=0, drop_gold=1.0, shuffle=False)
+        context = training_context(asked, coast, 3, seed=0, drop_gold=1.0)
         assert list(context.passages) == [hit.passage for hit in coast.search(KEEPER.text, 3)]
         assert (context.gold_numbers, context.dropped) == ((), False)
 
@@ -191,15 +189,20 @@ def test_contexts_are_functions_of_seed_and_question(coast: Library) -> None:
     assert training_contexts([], coast, 4, seed=7, drop_gold=0.5) == []
 
 
-def test_gold_is_dropped_for_the_share_asked_and_stands_anywhere(coast: Library) -> None:
+def test_training_shows_passages_in_the_order_of_the_search(coast: Library) -> None:
+    asked = variants(40)
+    trained = training_contexts(asked, coast, 4, seed=1, drop_gold=0.0)
+    served = retrieved_contexts(asked, coast, 4)
+    assert [context.passages for context in trained] == [context.passages for context in served]
+    assert all(context.gold_numbers for context in trained), "the search finds all of these"
+
+
+def test_gold_is_dropped_for_the_share_asked(coast: Library) -> None:
     asked = variants(400)
     contexts = training_contexts(asked, coast, 4, seed=1, drop_gold=0.25)
     dropped = {context.question_id for context in contexts if context.dropped}
     # Binomial(400, 0.25): mean 100, standard deviation 8.7; the bounds are four of them away.
     assert 65 < len(dropped) < 135
-    positions = [context.gold_numbers[0] for context in contexts if not context.dropped]
-    # Of about 300, each place has 75 with standard deviation 7.5.
-    assert all(45 < positions.count(number) < 105 for number in (1, 2, 3, 4))
     assert all(len(context.passages) == 4 for context in contexts)
     for question, context in zip(asked, contexts, strict=True):
         told = [number for number, p in enumerate(context.passages, start=1) if p.text == question.evidence]

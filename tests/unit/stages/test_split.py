@@ -1,0 +1,64 @@
+"""What PPO practises on, and that nothing that is measured on is among it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny import RECIPE, write_world
+
+from haechi.cli import main
+
+
+def split(folder: Path, prompts: list[dict[str, str]] | None) -> int:
+    """The split stage on the tiny world, with a file of prompts or without."""
+    if not (folder / "documents").exists():
+        write_world(folder)
+    recipe = RECIPE.replace("./base", "saessak")  # nothing runs on it
+    if prompts is not None:
+        rows = [json.dumps(row, ensure_ascii=False) for row in prompts]
+        (folder / "prompts.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
+        recipe = recipe.replace("questions: {", "questions: {prompts: ./prompts.jsonl, ")
+    (folder / "recipe.yaml").write_text(recipe, "utf-8")
+    return main(["run", str(folder / "recipe.yaml"), "--only", "split", "--folder", str(folder / "run")])
+
+
+def part(folder: Path, name: str) -> list[dict]:
+    return [json.loads(line) for line in (folder / "run" / "split" / f"{name}.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_without_a_file_the_prompts_are_the_training_questions(tmp_path: Path) -> None:
+    assert split(tmp_path, None) == 0
+    assert part(tmp_path, "prompts") == part(tmp_path, "train")
+
+
+def test_prompts_share_no_topic_and_no_wording_with_what_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert split(tmp_path, None) == 0
+    first = {name: part(tmp_path, name)[0]["question"] for name in ("train", "validation", "test")}
+    prompts = [
+        {"prompt": "푸른 곳의 문은 어느 쪽으로 나 있나요?", "topic": first["train"]["topic"]},
+        {"prompt": "푸른 곳은 언제 지어졌나요?", "topic": first["validation"]["topic"]},
+        {"prompt": "푸른 곳을 지은 사람은 누구인가요?", "topic": first["test"]["topic"]},
+        {"prompt": first["test"]["text"].replace(" ", "")},
+        {"prompt": "문서와 상관없는 것도 물어봐도 돼?"},
+        {"prompt": "문서와 상관없는 것도 물어봐도 돼?"},
+    ]
+    assert split(tmp_path, prompts) == 0
+    found = part(tmp_path, "prompts")
+    assert {row["question"]["text"] for row in found} == {prompts[0]["prompt"], prompts[4]["prompt"]}
+    assert all(row["question"]["answer"] is None and row["gold_numbers"] == [] for row in found)
+    assert found[0]["passages"] or found[1]["passages"], "they are asked with what the search finds"
+    said = capsys.readouterr().err
+    assert "prompts left out: 3 (of topics or wordings that are measured on)" in said
+    assert "prompts left out: 1 (" in said
+
+
+def test_prompts_that_are_all_measured_on_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert split(tmp_path, None) == 0
+    topic = part(tmp_path, "test")[0]["question"]["topic"]
+    assert split(tmp_path, [{"prompt": "푸른 곳은 언제 지어졌나요?", "topic": topic}]) == 2
+    said = capsys.readouterr().err
+    assert "prompts.jsonl" in said and "Fix:" in said
