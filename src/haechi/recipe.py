@@ -234,6 +234,8 @@ class Compare(Section):
     """Comparisons of a question at most (source: simulated)."""
     constructed: Share = 0.5
     """Share of `pairs` that set the written answer against a version spoilt on purpose, as far as it can be spoilt."""
+    without_gold: Share = 0.0
+    """Share of the answerable training questions compared once more without their gold passages (source: simulated)."""
     seed: Natural = 0
     """Seed of the annotator's errors."""
 

@@ -21,7 +21,7 @@ from haechi.records.similar import resembling
 from haechi.records.split import clusters
 from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
-from haechi.retrieval.contexts import Context, retrieved_contexts
+from haechi.retrieval.contexts import Context, retrieved_contexts, training_contexts
 from haechi.retrieval.library import Library
 from haechi.stages.cases import Case, Part, case_row, load_cases, prompt_of, words_of
 from haechi.stages.models import answer_ids, base_of
@@ -79,15 +79,17 @@ def _simulated(task: Task) -> Iterator[Compared]:
     }
     for part in PARTS:
         cases = load_cases(task, part)
+        compared: list[tuple[Case, list[str]]] = [(case, sampled[case.question.id]) for case in cases]
+        if part == "train":
+            compared += [(case, []) for case in _without_gold(task, cases)]
         answered = [case.question for case in cases if case.question.answerable and case.question.answer]
         by_document: dict[str, list[Question]] = {}
         for question in answered:
             for document in question.gold_documents:
                 by_document.setdefault(document, []).append(question)
-        for number, case in enumerate(cases):
+        for number, (case, answers) in enumerate(compared):
             asked = Asked(case.question, case.context.passages, case.context.gold_numbers, case.should_abstain)
             others = _others(case, number, answered, by_document)
-            answers = sampled[case.question.id]
             for judged in _judged(asked, case.target(words), answers, others, words, settings):
                 yield Compared(
                     case,
@@ -99,6 +101,20 @@ def _simulated(task: Task) -> Iterator[Compared]:
                     margin=judged.margin,
                 )
         task.progress.update(PARTS.index(part) + 1, len(PARTS))
+
+
+def _without_gold(task: Task, cases: Sequence[Case]) -> list[Case]:
+    """Some of the questions with what else the search finds instead of the passages that answer them. There abstaining
+    is right, so a reward model that sees both has to read whether the passages bear an answer out."""
+    settings = task.recipe.compare
+    if not settings.without_gold:
+        return []
+    questions = [case.question for case in cases if not case.should_abstain]
+    with Library.open(task.inputs["ingest"] / "library") as library:
+        contexts = training_contexts(
+            questions, library, task.recipe.documents.k, seed=settings.seed, drop_gold=settings.without_gold
+        )
+    return [Case(question, found) for question, found in zip(questions, contexts, strict=True) if found.dropped]
 
 
 def _others(

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from haechi.feedback.simulated import Asked, quality
 from haechi.prompt.template import template
 from haechi.recipe import Compare
-from haechi.records.types import Passage, Question
-from haechi.stages.compare import _judged
+from haechi.records.types import Document, Passage, Question
+from haechi.retrieval.contexts import retrieved_contexts
+from haechi.retrieval.library import Library
+from haechi.stages.cases import Case
+from haechi.stages.compare import _judged, _without_gold
 
 WORDS = template("ko", instructed=False)
 WRITTEN = "오누리입니다. [1]"
@@ -60,3 +67,29 @@ def test_the_annotator_errs_as_often_as_it_says() -> None:
     right = set(couples(20, 0))
     flips = [couple not in right for seed in range(60) for couple in couples(20, 0, seed, error_rate=0.3)]
     assert sum(flips) / len(flips) == pytest.approx(0.3, abs=0.07)  # 360 draws, a deviation of 0.024
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_a_share_of_the_questions_is_compared_without_its_gold_passages(tmp_path: Path, share: float) -> None:
+    documents = [
+        Document(id=f"light{n}", title="", text=f"등대 {n}번의 등대지기는 바람{n}이다.") for n in range(30)
+    ]
+    questions = [
+        Question(id=f"q{n}", text=f"등대 {n}번의 등대지기는?", accepted=(f"바람{n}이",), gold_documents=(f"light{n}",))
+        for n in range(30)
+    ]
+    questions.append(Question(id="open", text="등대 3번의 높이는?", answerable=False))
+    with Library.build(tmp_path / "ingest" / "library", documents) as library:
+        cases = [
+            Case(question, context)
+            for question, context in zip(questions, retrieved_contexts(questions, library, 3), strict=True)
+        ]
+    recipe = SimpleNamespace(documents=SimpleNamespace(k=3), compare=Compare(without_gold=share))
+    task: Any = SimpleNamespace(recipe=recipe, inputs={"ingest": tmp_path / "ingest"})
+    found = _without_gold(task, cases)
+    told = {question.id: question.accepted for question in questions}
+    assert all(case.should_abstain and len(case.context.passages) == 3 for case in found)
+    assert not any(name in text for case in found for name in told[case.question.id] for text in case.texts)
+    assert "open" not in {case.question.id for case in found}
+    assert len(found) == (0 if share == 0 else 30 if share == 1 else pytest.approx(12, abs=8))
+    assert found == _without_gold(task, cases)
