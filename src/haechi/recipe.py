@@ -150,9 +150,9 @@ class Questions(Section):
     split: Split = Split()
     """Shares of train, validation and test."""
     sft_examples: Count | None = None
-    """Training questions that SFT learns from; null takes all. The later stages always use all of them."""
+    """Training questions that SFT learns from; null takes all. Comparisons are on all of them."""
     limit: Count | None = None
-    """Questions used at all, in the order of the file; null takes every one."""
+    """Questions of `path` used at all, in the order of the file; null takes every one."""
 
     @model_validator(mode="after")
     def _lengths(self) -> Self:
@@ -237,12 +237,17 @@ class Compare(Section):
     without_gold: Share = 0.0
     """Share of the answerable training questions compared once more without their gold passages (source: simulated)."""
     seed: Natural = 0
-    """Seed of the annotator's errors."""
+    """Seed of the annotator's errors, and of which questions are compared without gold passages."""
 
     @model_validator(mode="after")
     def _has_file(self) -> Self:
         if self.source == "file" and self.path is None:
             raise ValueError("source is file, but path is not given. Fix: set compare.path to a JSONL of preferences.")
+        if self.without_gold and (self.source == "file" or round(self.pairs * self.constructed) == 0):
+            raise ValueError(
+                "without_gold makes comparisons of constructed answers, and there are none. "
+                "Fix: set without_gold to 0, or source to simulated and constructed higher."
+            )
         return self
 
 

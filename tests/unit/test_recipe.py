@@ -83,6 +83,10 @@ def test_package_paths_are_the_package_s_own_files() -> None:
         (("questions.jsonl", "docs"), "recipe.yaml:6: questions.path: HERE/docs is a directory, not a file. Fix: "),
         (("kind: lora", "kind: head"), "recipe.yaml:1: sft.trainable.kind is head, but only the reward model has one."),
         (
+            ("ppo:", "compare: {without_gold: 0.5, constructed: 0}\nppo:"),
+            "recipe.yaml:12: compare: without_gold makes comparisons of constructed answers, and there are none. Fix: ",
+        ),
+        (
             ("ppo:", "ppo: {prompts: 1, samples: 2, minibatches: 3}"),
             "recipe.yaml:12: ppo: 3 minibatches cannot",
         ),

@@ -62,6 +62,7 @@ def quality(asked: Asked, answer: str, words: Template) -> float:
     What leaves the asker without the right answer is worth nothing: of two wrong answers neither is preferred for its
     looks, nor is refusing wrongly preferred to answering wrongly. Bradley-Terry knows the order alone; told that a
     refusal beats every error, a reward model pays for refusing wherever an answer is right less than half of the time.
+    Where nothing accepted is on record, likeness is all there is of rightness, and any of it beats a wrong refusal.
     """
     scores = _scores(asked, answer, words)
     good_form = well_formed(answer, len(asked.passages), words)

@@ -325,7 +325,9 @@ class PPOLearner:
                 returns += [by_answer[answer] for answer in answers_of(group, starts)]
                 for i in group:
                     prompts += [drawn.chosen[i]] * sum(len(answer) for answer in drawn.trees[i].answers)
-        fit = fit_values(torch.cat(states), torch.cat(returns), torch.tensor(prompts))
+        states_ND = torch.cat(states)
+        _refuse_non_finite(states_ND.flatten(), "hidden state behind the first values", 0)
+        fit = fit_values(states_ND, torch.cat(returns), torch.tensor(prompts))
         head.weight.copy_(fit.weight_D[None])
         head.bias.fill_(fit.bias)
         self._fitted = fit.explained_variance

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 _FOLDS = 5
-_PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-8, 3))  # lambda as a multiple of N
+_PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(-8, 9))  # lambda as a multiple of N
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ def resembling(texts: Sequence[str], known: Iterable[str], threshold: float) -> 
     normalised."""
     said = [normalised(text) for text in texts]
     others = sorted({normalised(text) for text in known})
-    found = {number for number, text in enumerate(said) if text in set(others)}
+    found = set[int]()
     for a, b in similar_pairs([(text,) for text in (*others, *said)], threshold):
         if a < len(others) <= b:
             found.add(b - len(others))

@@ -74,7 +74,9 @@ def run(task: Task) -> dict[str, Any]:
         "best_iteration": learner.best_iteration,
         "sft_validation_reward": learner.start_reward,
         "iterations": settings.iterations,
-        "answers": settings.samples * min(settings.prompts, len(prompts)) * settings.iterations,
+        "answers": settings.samples
+        * min(settings.prompts, len(prompts))
+        * (settings.iterations + settings.critic_warmup),
     }
 
 
@@ -85,8 +87,8 @@ def _learned_by_sft(task: Task) -> list[Case]:
 
 
 def _start_values_at_zero(policy: Role) -> None:
-    """A value head that says 0 everywhere, as long as nothing is fitted: what SFT's answers earn on average from the
-    learned reward."""
+    """A value head that says 0 everywhere, as long as nothing is fitted: about what SFT's answers earn on average from
+    the learned reward, which is normalised on its answers to the training questions."""
     assert policy.head is not None
     with torch.no_grad():
         policy.head.weight.zero_()

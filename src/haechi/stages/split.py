@@ -11,6 +11,7 @@ from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
+from haechi.records.conversations import user_turns
 from haechi.records.read import read_questions
 from haechi.records.similar import resembling
 from haechi.records.split import split
@@ -68,7 +69,8 @@ def _limits(settings: Questions) -> QuestionLimits:
 
 
 def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Question] | None:
-    """The questions of `questions.prompts` that have no topic and no wording in common with validation or test."""
+    """The questions of `questions.prompts` that have no topic and no wording in common with validation or test, and no
+    wording with training: a reward model knows those answers by heart."""
     settings = task.recipe.questions
     if settings.prompts is None:
         return None
@@ -77,13 +79,23 @@ def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Questi
     for reason, count in report.counts.items():
         task.progress.note(f"prompts left out: {count} ({reason})")
     measured = [*parts["validation"], *parts["test"]]
-    topics = {question.topic for question in measured} - {""}
+    topics, ids = {question.topic for question in measured} - {""}, {question.id for question in measured}
+    turns = [(number, turn) for number, question in enumerate(kept) for turn in user_turns(question.text)]
     close = resembling(
-        [question.text for question in kept], [question.text for question in measured], settings.near_duplicate
+        [turn for _, turn in turns],
+        [question.text for part in parts.values() for question in part],
+        min(settings.near_duplicate, 0.999),
     )
-    free = [question for n, question in enumerate(kept) if question.topic not in topics and n not in close]
+    known = {turns[place][0] for place in close}
+    free = [q for n, q in enumerate(kept) if q.topic not in topics and q.id not in ids and n not in known]
     if len(free) < len(kept):
-        task.progress.note(f"prompts left out: {len(kept) - len(free)} (of topics or wordings that are measured on)")
+        task.progress.note(
+            f"prompts left out: {len(kept) - len(free)} (of topics that are measured on, or worded as another question)"
+        )
+    if not topics & {question.topic for question in kept} and topics and all(question.topic for question in kept):
+        task.progress.note(
+            f"none of the topics in {path} is one of the questions' topics: are these prompts on the same documents?"
+        )
     if not free:
         raise InputError(
             path,

@@ -59,4 +59,4 @@ def test_states_that_never_change_do_no_harm() -> None:
 
 
 def test_penalties_and_folds() -> None:
-    assert _FOLDS == 5 and _PENALTIES[0] == 1e-4 and _PENALTIES[-1] == 10
+    assert _FOLDS == 5 and _PENALTIES[0] == 1e-4 and _PENALTIES[-1] == 1e4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny import RECIPE, write_world
@@ -11,7 +12,7 @@ from tiny import RECIPE, write_world
 from haechi.cli import main
 
 
-def split(folder: Path, prompts: list[dict[str, str]] | None) -> int:
+def split(folder: Path, prompts: list[dict[str, Any]] | None) -> int:
     """The split stage on the tiny world, with a file of prompts or without."""
     if not (folder / "documents").exists():
         write_world(folder)
@@ -37,23 +38,29 @@ def test_prompts_share_no_topic_and_no_wording_with_what_is_measured(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert split(tmp_path, None) == 0
+
+    def said(question: str, answer: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+
     first = {name: part(tmp_path, name)[0]["question"] for name in ("train", "validation", "test")}
     prompts = [
         {"prompt": "푸른 곳의 문은 어느 쪽으로 나 있나요?", "topic": first["train"]["topic"]},
         {"prompt": "푸른 곳은 언제 지어졌나요?", "topic": first["validation"]["topic"]},
         {"prompt": "푸른 곳을 지은 사람은 누구인가요?", "topic": first["test"]["topic"]},
         {"prompt": first["test"]["text"].replace(" ", "")},
+        {"prompt": first["train"]["text"].replace(" ", ""), "topic": first["train"]["topic"]},
+        {"prompt": [*said("안녕?", "네."), {"role": "user", "content": first["test"]["text"]}]},
         {"prompt": "문서와 상관없는 것도 물어봐도 돼?"},
         {"prompt": "문서와 상관없는 것도 물어봐도 돼?"},
     ]
     assert split(tmp_path, prompts) == 0
     found = part(tmp_path, "prompts")
-    assert {row["question"]["text"] for row in found} == {prompts[0]["prompt"], prompts[4]["prompt"]}
+    assert {row["question"]["text"] for row in found} == {prompts[0]["prompt"], prompts[6]["prompt"]}
     assert all(row["question"]["answer"] is None and row["gold_numbers"] == [] for row in found)
     assert found[0]["passages"] or found[1]["passages"], "they are asked with what the search finds"
-    said = capsys.readouterr().err
-    assert "prompts left out: 3 (of topics or wordings that are measured on)" in said
-    assert "prompts left out: 1 (" in said
+    notes = capsys.readouterr().err
+    assert "prompts left out: 5 (of topics that are measured on, or worded as another question)" in notes
+    assert "prompts left out: 1 (" in notes
 
 
 def test_prompts_that_are_all_measured_on_are_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,51 @@
+"""PPO's own prompts, SFT's examples beside them, and comparisons without gold passages, each where it belongs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny import RECIPE, write_base, write_world
+
+import haechi.stages.ppo
+from haechi.cli import main
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_each_stage_reads_the_questions_that_are_meant_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Any] = {}
+
+    class Watched(haechi.stages.ppo.PPOLearner):
+        def __init__(self, base: Any, policy: Any, prompts: Any, *args: Any, **kwargs: Any) -> None:
+            seen["prompts"] = [base.codec.decode(prompt) for prompt in prompts]
+            seen["supervised"] = [base.codec.decode(list(tree.prompt)) for tree in kwargs["supervised"]]
+            super().__init__(base, policy, prompts, *args, **kwargs)
+
+    monkeypatch.setattr(haechi.stages.ppo, "PPOLearner", Watched)
+    write_world(tmp_path)
+    write_base(tmp_path / "base")
+    asked = [{"prompt": f"푸른 곳에 {thing}이 있나요?"} for thing in ("창문", "굴뚝", "마당", "지붕")]
+    (tmp_path / "prompts.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in asked), "utf-8"
+    )
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("questions: {", "questions: {prompts: ./prompts.jsonl, "))
+    run, changes = tmp_path / "run", {
+        "questions.sft_examples": 5, "sft.epochs": 1, "compare.without_gold": 1.0, "reward.epochs": 1,
+        "ppo.iterations": 1, "ppo.prompts": 4, "ppo.ptx_coefficient": 0.5,
+    }  # fmt: skip
+    options = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
+    assert main(["run", str(tmp_path / "recipe.yaml"), "--folder", str(run), "--only", "ppo", *options]) == 0
+
+    assert len(seen["prompts"]) == 4
+    assert all(any(row["prompt"] in prompt for prompt in seen["prompts"]) for row in asked)
+    learned = set(json.loads((run / "sft" / "examples.json").read_text("utf-8"))["ids"])
+    texts = [row["question"]["text"] for row in rows(run / "split" / "train.jsonl") if row["question"]["id"] in learned]
+    assert len(seen["supervised"]) == len(texts) == 5
+    assert all(any(text in prompt for prompt in seen["supervised"]) for text in texts)
+    held_out = {row["held_out"] for row in rows(run / "compare" / "pairs.jsonl") if row["case"]["dropped"]}
+    assert held_out == {False}
