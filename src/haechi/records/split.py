@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from haechi.errors import RecipeError, StageError
-from haechi.records.similar import groups, normalised, similar_pairs
+from haechi.records.conversations import user_turns
+from haechi.records.similar import groups, normalised, resembling, similar_pairs
 from haechi.records.types import Question
 
 
@@ -36,6 +37,13 @@ def clusters(questions: Sequence[Question], threshold: float = 0.8) -> list[list
             yield firsts[a], firsts[b]
 
     return [[ordered[number] for number in members] for members in groups(len(ordered), links())]
+
+
+def asking(prompts: Sequence[str], questions: Sequence[Question], threshold: float) -> set[int]:
+    """Which prompts, by their place, ask one of the questions: in one of the user's turns, in its words or nearly."""
+    turns = [(number, turn) for number, prompt in enumerate(prompts) for turn in user_turns(prompt)]
+    close = resembling([turn for _, turn in turns], (question.text for question in questions), min(threshold, 0.999))
+    return {turns[place][0] for place in close}
 
 
 def split(

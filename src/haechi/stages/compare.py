@@ -15,10 +15,8 @@ from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
 from haechi.recipe import Compare
 from haechi.records.clean import PreferenceLimits, clean_preferences
-from haechi.records.conversations import user_turns
 from haechi.records.read import ReadingLog, read_preferences
-from haechi.records.similar import resembling
-from haechi.records.split import clusters
+from haechi.records.split import asking, clusters
 from haechi.records.types import Preference, Question
 from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context, retrieved_contexts, training_contexts
@@ -224,13 +222,7 @@ def _asking(task: Task, part: Part, preferences: Sequence[Preference]) -> set[in
     """Which preferences are on questions of a part: by the question's id, or a user's turn that is nearly one."""
     questions = [case.question for case in load_cases(task, part)]
     ids = {question.id for question in questions}
-    turns = [(number, turn) for number, one in enumerate(preferences) for turn in user_turns(one.prompt)]
-    close = resembling(
-        [turn for _, turn in turns],
-        (question.text for question in questions),
-        min(task.recipe.questions.near_duplicate, 0.999),
-    )
-    found = {turns[place][0] for place in close}
+    found = asking([one.prompt for one in preferences], questions, task.recipe.questions.near_duplicate)
     return found | {number for number, one in enumerate(preferences) if one.question_id in ids}
 
 

@@ -11,10 +11,8 @@ from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
-from haechi.records.conversations import user_turns
 from haechi.records.read import read_questions
-from haechi.records.similar import resembling
-from haechi.records.split import split
+from haechi.records.split import asking, split
 from haechi.records.types import Question
 from haechi.retrieval.contexts import retrieved_contexts, training_contexts
 from haechi.retrieval.library import Library
@@ -80,13 +78,8 @@ def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Questi
         task.progress.note(f"prompts left out: {count} ({reason})")
     measured = [*parts["validation"], *parts["test"]]
     topics, ids = {question.topic for question in measured} - {""}, {question.id for question in measured}
-    turns = [(number, turn) for number, question in enumerate(kept) for turn in user_turns(question.text)]
-    close = resembling(
-        [turn for _, turn in turns],
-        [question.text for part in parts.values() for question in part],
-        min(settings.near_duplicate, 0.999),
-    )
-    known = {turns[place][0] for place in close}
+    others = [question for part in parts.values() for question in part]
+    known = asking([question.text for question in kept], others, settings.near_duplicate)
     free = [q for n, q in enumerate(kept) if q.topic not in topics and q.id not in ids and n not in known]
     if len(free) < len(kept):
         task.progress.note(
