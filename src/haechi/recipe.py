@@ -139,6 +139,8 @@ class Questions(Section):
     """JSONL file, one question a line."""
     prompts: File | None = None
     """JSONL file of more questions, without answers: PPO practises on these instead of the training questions."""
+    practice: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training questions that only PPO practises on: neither SFT nor the comparisons see them."""
     drop_gold: Annotated[float, Field(ge=0, lt=1)] = 0.15
     """Share of the training questions whose gold passage is taken away, so that abstaining is learned."""
     near_duplicate: Annotated[float, Field(gt=0, le=1)] = 0.9
@@ -365,6 +367,8 @@ class Ppo(Section):
     """Weight of the entropy bonus."""
     ptx_coefficient: NonNegative = 0.0
     """Weight of the SFT loss mixed in (InstructGPT's PPO-ptx)."""
+    ptx_examples: Count | None = None
+    """SFT examples mixed into an update; null takes as many as the update has prompts."""
     whiten_rewards: bool = False
     """Whether a round's rewards are given standard deviation 1, their mean kept."""
     whiten_advantages: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,20 @@ def test_results_keep_the_contract(run_folder: Path) -> None:
     assert retrieval["recall@1"]["value"] <= retrieval["ndcg@k"]["value"] <= retrieval["recall@k"]["value"]
     assert found["stages"]["ppo"]["seconds"] > 0
     assert any("모의 평가자" in note and "10%" in note for note in found["notes"])
+
+
+def test_equal_answers_to_a_question_earn_the_same(run_folder: Path) -> None:
+    """The reward of every system's answer belongs to that answer: all of a question's are scored at once."""
+    same = different = 0
+    for row in read_rows(run_folder / "evaluate" / "answers.jsonl"):
+        said = [(one["text"], one["reward"]) for one in row["systems"].values()]
+        for (text, reward), (other, others) in combinations(said, 2):
+            if text == other:
+                same += 1
+                assert reward == pytest.approx(others, abs=1e-3)
+            else:
+                different += abs(reward - others) > 1e-2
+    assert same > 0 and different > 0
 
 
 def test_learning_happens(run_folder: Path) -> None:

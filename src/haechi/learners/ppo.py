@@ -42,6 +42,7 @@ class PPORun:
     Attributes:
         prompts, samples: prompts an iteration, and answers a prompt.
         epochs, minibatches: passes over an iteration's answers, and updates a pass.
+        ptx_examples: supervised answers an update; as many as it has prompts where None.
         estimator: k1 is paid as a reward; k2 and k3 are terms of the loss.
         target_kl: an iteration's learning ends before the first update that finds the policy this far (nats a token)
             from where it sampled.
@@ -66,6 +67,7 @@ class PPORun:
     whiten_rewards: bool = False
     whiten_advantages: bool = True
     ptx_coefficient: float = 0.0
+    ptx_examples: int | None = None
     target_kl: float | None = None
     critic_warmup: int = 0
     max_kl: float | None = None
@@ -366,7 +368,7 @@ class PPOLearner:
         groups = micro_batches([experience.trees[i] for i in trees], self.run.token_budget)
         micros = [Micro(trees=[trees[i] for i in group], num_tokens=num_tokens) for group in groups]
         if self.run.ptx_coefficient and self.supervised:
-            size = -(-len(experience.trees) // self.run.minibatches)
+            size = self.run.ptx_examples or -(-len(experience.trees) // self.run.minibatches)
             batch = [self.supervised[i] for i in batch_at(update, len(self.supervised), size, self.run.seed + 2)]
             tokens = sum(len(answer) for tree in batch for answer in tree.answers)
             for group in micro_batches(batch, self.run.token_budget):

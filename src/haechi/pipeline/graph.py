@@ -93,7 +93,9 @@ def setting(recipe: Recipe, dotted: str) -> Any:
     return value
 
 
-_SPLITTING = tuple(f"questions.{name}" for name in ("drop_gold", "near_duplicate", "min_chars", "max_chars"))
+_SPLITTING = tuple(
+    f"questions.{name}" for name in ("drop_gold", "near_duplicate", "min_chars", "max_chars", "practice")
+)
 
 STAGES = Graph(
     (

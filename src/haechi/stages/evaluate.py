@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,18 +41,24 @@ def run(task: Task) -> dict[str, Any]:
     learned = RewardModel(task, base, recipe.ppo.token_budget)
     rows = [_row(case) for case in cases]
     systems = _systems(task)
+    said: list[list[Answer]] = []
     means: dict[str, float] = {}
     for number, name in enumerate(systems, start=1):
         answers, kls = _answers(task, name, cases, prompts, learned)
-        rewards = learned(prompts, [[answer.ids] for answer in answers]).tolist()
         texts = [base.codec.decode(answer.ids) for answer in answers]
         scores = [_score(text, case, words) for text, case in zip(texts, cases, strict=True)]
-        for row, text, one, reward, kl in zip(rows, texts, scores, rewards, kls, strict=True):
-            row["systems"][name] = _scored(text, one, reward, kl)
+        for row, text, one, kl in zip(rows, texts, scores, kls, strict=True):
+            row["systems"][name] = _scored(text, one, kl)
         told = headline([case.question for case in cases], scores)
         named = {f"{name}_{metric}": mean for metric, mean in told.items()}
         means |= named
+        said.append(answers)
         task.progress.update(number, len(systems), **named)
+    # One tree a question: what all systems say to it is scored behind one reading of its prompt.
+    rewards_A = learned(prompts, [[answer.ids for answer in group] for group in zip(*said, strict=True)])
+    for row, rewards in zip(rows, rewards_A.view(len(rows), len(systems)).tolist(), strict=True):
+        for name, reward in zip(systems, rewards, strict=True):
+            row["systems"][name]["reward"] = reward
     write_jsonl(task.folder / "answers.jsonl", rows)
     write_jsonl(task.folder / "retrieval.jsonl", _retrieval(task, cases))
     return {"questions": len(rows), "systems": list(systems), **means}
@@ -127,7 +133,7 @@ def _score(text: str, case: Case, words: Template) -> Scores:
     return score_answer(case.question, case.context.passages, _gold_numbers(case), text, words)
 
 
-def _scored(text: str, scores: Scores, reward: float, kl: float | None) -> Mapping[str, Any]:
+def _scored(text: str, scores: Scores, kl: float | None) -> dict[str, Any]:
     return {
         "text": text,
         "citations": list(citations(text)),
@@ -138,7 +144,6 @@ def _scored(text: str, scores: Scores, reward: float, kl: float | None) -> Mappi
         "grounded": scores.grounded,
         "f1": scores.f1,
         "length": scores.length,
-        "reward": reward,
         "kl": kl,
     }
 

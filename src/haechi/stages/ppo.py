@@ -12,6 +12,7 @@ from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.evaluate.score import headline, score_answer
+from haechi.learners.batches import permutation
 from haechi.learners.ppo import PPOLearner, PPORun, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
@@ -26,6 +27,9 @@ from haechi.stages.earned import Earned
 from haechi.stages.loop import hooks
 from haechi.stages.models import RewardModel, base_of, sft_role, trainable
 from haechi.stages.sft import supervised_trees, write_samples
+
+# Validation prompts that the KL is estimated on: it bounds which weights may be kept, and a bound need not be sharp.
+_KL_PROMPTS = 32
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -117,6 +121,7 @@ def _ppo_run(task: Task) -> PPORun:
         whiten_rewards=settings.whiten_rewards,
         whiten_advantages=settings.whiten_advantages,
         ptx_coefficient=settings.ptx_coefficient,
+        ptx_examples=settings.ptx_examples,
         target_kl=settings.target_kl,
         critic_warmup=settings.critic_warmup,
         max_kl=settings.max_kl,
@@ -137,6 +142,7 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     earned = Earned(base, cases, prompts, learned, recipe.ppo, words)
     sampling = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
+    apart = [prompts[i] for i in permutation(len(prompts), task.seed, 0)[:_KL_PROMPTS]]
 
     def measure(policy: Role) -> Mapping[str, float]:
         answers = sample(base, policy, prompts, sampling)
@@ -150,7 +156,7 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
         return {
             "reward": float(total.mean()),
             "kl": divergence(
-                base, policy, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
+                base, policy, apart, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
             ),
             **headline([case.question for case in cases], scores),
         }

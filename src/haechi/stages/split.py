@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def run(task: Task) -> dict[str, Any]:
             "be checked, and they do not count in it"
         )
     parts = split(kept, settings.split.model_dump(), task.seed, threshold=settings.near_duplicate)
-    prompts = _prompts(task, parts)
+    parts["train"], practice = _practice(task, parts["train"])
+    prompts = [*practice, *_prompts(task, parts | {"practice": practice})]
     with Library.open(task.inputs["ingest"] / "library") as library:
         _check_gold(path, kept, library)
         contexts = {
@@ -48,9 +50,9 @@ def run(task: Task) -> dict[str, Any]:
             "validation": retrieved_contexts(parts["validation"], library, k),
             "test": retrieved_contexts(parts["test"], library, k),
         }
-        # Without a file of their own, the prompts are the training questions as SFT sees them.
-        contexts["prompts"] = contexts["train"] if prompts is None else retrieved_contexts(prompts, library, k)
-    parts["prompts"] = parts["train"] if prompts is None else prompts
+        # With nothing of its own to practise on, PPO is asked the training questions as SFT sees them.
+        contexts["prompts"] = retrieved_contexts(prompts, library, k) if prompts else contexts["train"]
+    parts["prompts"] = prompts or parts["train"]
     for number, (name, found) in enumerate(contexts.items(), start=1):
         save_cases(task.folder / f"{name}.jsonl", [Case(q, c) for q, c in zip(parts[name], found, strict=True)])
         task.progress.update(number, len(contexts))
@@ -66,12 +68,27 @@ def _limits(settings: Questions) -> QuestionLimits:
     return QuestionLimits(shortest=settings.min_chars, longest=settings.max_chars, near_duplicate=near)
 
 
-def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Question] | None:
+def _practice(task: Task, questions: list[Question]) -> tuple[list[Question], list[Question]]:
+    """The training questions that people's answers and judgement are on, and the share that PPO alone is asked.
+
+    A question and one in nearly its words stay together; of one topic there may be some on both sides.
+    """
+    settings = task.recipe.questions
+    if not settings.practice:
+        return questions, []
+    shares = {"train": 1 - settings.practice, "practice": settings.practice}
+    parts = split([replace(q, topic="") for q in questions], shares, task.seed, threshold=settings.near_duplicate)
+    by_id = {question.id: question for question in questions}
+    learned, practised = ([by_id[question.id] for question in parts[name]] for name in shares)
+    return learned, practised
+
+
+def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Question]:
     """The questions of `questions.prompts` that have no topic and no wording in common with validation or test, and no
     wording with training: a reward model knows those answers by heart."""
     settings = task.recipe.questions
     if settings.prompts is None:
-        return None
+        return []
     path = Path(settings.prompts)
     kept, report = clean_questions(read_questions(path), _limits(settings))
     for reason, count in report.counts.items():

@@ -142,6 +142,21 @@ def test_ptx_adds_the_supervised_gradient(
         torch.testing.assert_close(gradient, without[name] + 0.3 * sft[name], rtol=1e-3, atol=1e-5)
 
 
+def test_ptx_examples_go_round_at_their_own_pace(
+    llama: SharedBase, prompts: list[list[int]], answers: list[Tree], policy_of: Callable[..., Role]
+) -> None:
+    method = learner(
+        llama, policy_of(llama), prompts, ptx_coefficient=0.3, ptx_examples=2, more={"supervised": answers[:6]}
+    )
+    experience = method._roll_out(0)
+    repeated = [
+        [answers.index(tree) for micro in method._micros([0, 1], experience, update) for tree in micro.supervised]
+        for update in range(3)
+    ]
+    assert [len(update) for update in repeated] == [2, 2, 2]
+    assert sorted(sum(repeated, [])) == [0, 1, 2, 3, 4, 5]
+
+
 def test_explained_variance_is_that_of_the_iteration(
     llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], run: Callable
 ) -> None:

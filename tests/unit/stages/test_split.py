@@ -12,7 +12,7 @@ from tiny import RECIPE, write_world
 from haechi.cli import main
 
 
-def split(folder: Path, prompts: list[dict[str, Any]] | None) -> int:
+def split(folder: Path, prompts: list[dict[str, Any]] | None, *options: str) -> int:
     """The split stage on the tiny world, with a file of prompts or without."""
     if not (folder / "documents").exists():
         write_world(folder)
@@ -22,7 +22,7 @@ def split(folder: Path, prompts: list[dict[str, Any]] | None) -> int:
         (folder / "prompts.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
         recipe = recipe.replace("questions: {", "questions: {prompts: ./prompts.jsonl, ")
     (folder / "recipe.yaml").write_text(recipe, "utf-8")
-    return main(["run", str(folder / "recipe.yaml"), "--only", "split", "--folder", str(folder / "run")])
+    return main(["run", str(folder / "recipe.yaml"), "--only", "split", "--folder", str(folder / "run"), *options])
 
 
 def part(folder: Path, name: str) -> list[dict]:
@@ -69,3 +69,34 @@ def test_prompts_that_are_all_measured_on_are_an_error(tmp_path: Path, capsys: p
     assert split(tmp_path, [{"prompt": "푸른 곳은 언제 지어졌나요?", "topic": topic}]) == 2
     said = capsys.readouterr().err
     assert "prompts.jsonl" in said and "Fix:" in said
+
+
+def test_practice_is_kept_from_sft_and_comparisons_and_measures_nothing(tmp_path: Path) -> None:
+    assert split(tmp_path, None) == 0
+    names = ("train", "validation", "test", "prompts")
+    before = {name: part(tmp_path, name) for name in names}
+    assert split(tmp_path, None, "--questions.practice", "0.4") == 0
+    after = {name: part(tmp_path, name) for name in names}
+    ids = {name: {row["question"]["id"] for row in rows} for name, rows in after.items()}
+    assert after["test"] == before["test"] and after["validation"] == before["validation"]
+    assert not ids["train"] & ids["prompts"]
+    assert ids["train"] | ids["prompts"] == {row["question"]["id"] for row in before["train"]}
+    assert len(ids["prompts"]) == round(0.4 * len(before["train"]))
+    kept = {row["question"]["id"]: row["question"] for row in before["train"]}
+    assert all(row["question"] == kept[row["question"]["id"]] for row in after["train"] + after["prompts"])
+
+
+def test_practice_and_prompts_come_together(tmp_path: Path) -> None:
+    asked = [{"prompt": "문서와 상관없는 것도 물어봐도 돼?"}]
+    assert split(tmp_path, asked, "--questions.practice", "0.4") == 0
+    texts = [row["question"]["text"] for row in part(tmp_path, "prompts")]
+    assert len(texts) > 1 and asked[0]["prompt"] in texts
+
+
+def test_a_practice_question_leaves_out_prompts_in_its_words(tmp_path: Path) -> None:
+    assert split(tmp_path, None, "--questions.practice", "0.4") == 0
+    practised = part(tmp_path, "prompts")[0]["question"]["text"]
+    asked = [{"prompt": practised.replace(" ", "")}, {"prompt": "문서와 상관없는 것도 물어봐도 돼?"}]
+    assert split(tmp_path, asked, "--questions.practice", "0.4") == 0
+    texts = [row["question"]["text"] for row in part(tmp_path, "prompts")]
+    assert asked[0]["prompt"] not in texts and texts.count(practised) == 1
