@@ -17,8 +17,9 @@ import torch
 from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.engine.rollout import Sampling
 from haechi.engine.trees import Tree
+from haechi.learners.experience import PPORun
 from haechi.learners.pairs import ComparedPrompt, Pair, RewardLearner
-from haechi.learners.ppo import PPOLearner, PPORun
+from haechi.learners.ppo import PPOLearner
 from haechi.learners.sft import SupervisedLearner
 from haechi.methods.kl import AdaptiveKL
 from haechi.methods.ppo import PPOSettings

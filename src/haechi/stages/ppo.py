@@ -13,7 +13,8 @@ from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.evaluate.score import headline, score_answer
 from haechi.learners.batches import permutation
-from haechi.learners.ppo import PPOLearner, PPORun, Validation
+from haechi.learners.experience import PPORun
+from haechi.learners.ppo import PPOLearner, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
 from haechi.models.base import SharedBase

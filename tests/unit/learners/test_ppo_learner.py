@@ -14,7 +14,8 @@ from haechi.engine.forward import answer_starts, answers_of
 from haechi.engine.rollout import Answer, Sampling
 from haechi.engine.trees import Tree
 from haechi.errors import DivergedError
-from haechi.learners.ppo import PPOLearner, PPORun
+from haechi.learners.experience import PPORun
+from haechi.learners.ppo import PPOLearner
 from haechi.learners.sft import SupervisedLearner
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
@@ -59,14 +60,14 @@ def policy_of(disturb: Callable[..., Role]) -> Callable[..., Role]:
 def learner(
     base: SharedBase,
     policy: Role,
-    prompts: list[list[int]],
+    asked: list[list[int]],
     controller: FixedKL | AdaptiveKL | None = None,
     rewards: Any = even_tokens,
     more: Any = None,
     **changes: Any,
 ) -> PPOLearner:
     return PPOLearner(
-        base, policy, prompts, rewards, dataclasses.replace(RUN, **changes), controller or FixedKL(0.05), **(more or {})
+        base, policy, asked, rewards, dataclasses.replace(RUN, **changes), controller or FixedKL(0.05), **(more or {})
     )
 
 
@@ -96,7 +97,7 @@ def test_sampled_and_recomputed_probabilities_are_one(
 
     policy = disturb(policy_of(base), 3)
     method = learner(base, policy, prompts, rewards=listening)
-    experience = method._roll_out(0)
+    experience = method.rollouts.roll_out(0, 0.05)
     recorded = torch.cat([answer.logps for group in said[0] for answer in group])
     torch.testing.assert_close(torch.cat(experience.old_logps), recorded, rtol=1e-4, atol=1e-4)
 
@@ -148,13 +149,13 @@ def test_ptx_examples_go_round_at_their_own_pace(
     method = learner(
         llama, policy_of(llama), prompts, ptx_coefficient=0.3, ptx_examples=2, more={"supervised": answers[:6]}
     )
-    experience = method._roll_out(0)
+    experience = method.rollouts.roll_out(0, 0.05)
     repeated = [
         [answers.index(tree) for micro in method._micros([0, 1], experience, update) for tree in micro.supervised]
         for update in range(3)
     ]
     assert [len(update) for update in repeated] == [2, 2, 2]
-    assert sorted(sum(repeated, [])) == [0, 1, 2, 3, 4, 5]
+    assert sorted(place for update in repeated for place in update) == [0, 1, 2, 3, 4, 5]
 
 
 def test_explained_variance_is_that_of_the_iteration(
@@ -208,8 +209,8 @@ def test_warm_up_fits_the_values_and_nothing_else(
 
     policy = policy_of(llama)
     start = {name: weight.clone() for name, weight in policy.state().items()}
-    method = learner(llama, policy, many, FixedKL(0.0), by_prompt, critic_warmup=rounds, gae_lambda=1.0)
-    method.run = dataclasses.replace(method.run, prompts=len(many))
+    changes = {"critic_warmup": rounds, "gae_lambda": 1.0, "prompts": len(many)}
+    method = learner(llama, policy, many, FixedKL(0.0), by_prompt, **changes)
     (row,) = run(method, policy.parameters(), 1, 0.0)  # at a rate of 0 only the fit moves anything
     moved = {name for name, weight in policy.state().items() if not torch.equal(weight, start[name])}
     if rounds:
@@ -225,8 +226,7 @@ def test_adaptive_kl_counts_the_answers_there_were(
 ) -> None:
     """Three prompts an iteration, of three answers each, also where the prompts begin anew in the middle of one."""
     policy = policy_of(llama)
-    method = learner(llama, policy, prompts, AdaptiveKL(0.1, 1e6, 90.0))
-    method.run = dataclasses.replace(method.run, prompts=3)
+    method = learner(llama, policy, prompts, AdaptiveKL(0.1, 1e6, 90.0), prompts=3)
     rows = run(method, policy.parameters(), 3, 1e-4)
     betas = [row["kl_coefficient"] for row in rows]
     assert betas == pytest.approx([0.1, 0.1 * (1 - 0.2 * 9 / 90), 0.1 * (1 - 0.2 * 9 / 90) ** 2])
@@ -328,7 +328,7 @@ def test_only_k1_is_paid_as_a_reward(
         for weight in policy.parameters().values():
             weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     trees = [experience.trees[i] for micro in micros for i in micro.trees]
-    now_N = method._forward(trees, learning=False)[0].detach()
+    now_N = method.rollouts.forward(trees, learning=False)[0].detach()
     moved = sum(float(method.loss(micro)[0].detach()) for micro in micros)
     method.run, kept = plain, method.run
     moved -= sum(float(method.loss(micro)[0].detach()) for micro in micros)
@@ -358,9 +358,9 @@ def test_a_divergence_in_the_loss_pulls_towards_the_reference(
         for weight in policy.head.parameters():
             weight.zero_()
     method = learner(llama, policy, prompts, FixedKL(1.0), rewards=nothing, **changes)
-    before = method._roll_out(0).numbers["kl"]
+    before = method.rollouts.roll_out(0, 0.05).numbers["kl"]
     run(method, policy.parameters(), 20, rate=2e-3)
-    assert method._roll_out(0).numbers["kl"] < 0.8 * before
+    assert method.rollouts.roll_out(0, 0.05).numbers["kl"] < 0.8 * before
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
