@@ -138,7 +138,7 @@ class Questions(Section):
     path: File | None = None
     """JSONL file, one question a line."""
     prompts: File | None = None
-    """JSONL file of more questions, without answers: PPO practises on these instead of the training questions."""
+    """JSONL file of more questions, without answers: PPO practises on these (and `practice`), not on SFT's."""
     practice: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training questions that only PPO practises on: neither SFT nor the comparisons see them."""
     drop_gold: Annotated[float, Field(ge=0, lt=1)] = 0.15
@@ -152,7 +152,7 @@ class Questions(Section):
     split: Split = Split()
     """Shares of train, validation and test."""
     sft_examples: Count | None = None
-    """Training questions that SFT learns from; null takes all. Comparisons are on all of them."""
+    """Training questions that SFT learns from; null takes all. Comparisons are on all that `practice` leaves."""
     limit: Count | None = None
     """Questions of `path` used at all, in the order of the file; null takes every one."""
 

@@ -98,11 +98,18 @@ def _method(name: str, base: SharedBase) -> tuple[Any, Role]:
         critic_warmup=2,
         evaluate_every=3,
         ptx_coefficient=0.1,
+        ptx_examples=2,
     )
 
     def rewards(chosen: Any, answers: Any) -> Any:
-        del chosen
-        totals = torch.tensor([float(sum(token > 20 for token in answer.ids)) for group in answers for answer in group])
+        # By the prompt, so that there is something in the states to fit values to.
+        totals = torch.tensor(
+            [
+                4.0 * prompt + sum(token > 20 for token in answer.ids)
+                for prompt, group in zip(chosen, answers, strict=True)
+                for answer in group
+            ]
+        )
         return totals, {"high": totals}
 
     def validate(role: Role) -> dict[str, float]:

@@ -98,3 +98,8 @@ def test_stopped_runs_end_as_uninterrupted_ones(
     script.learn(name, tmp_path / "stopped", Hooks())
     assert newest_bytes(tmp_path / "stopped") == newest_bytes(whole(name))
     assert rows_of(tmp_path / "stopped") == rows_of(whole(name))
+
+
+def test_values_are_fitted_to_something(whole: Callable[[str], Path]) -> None:
+    """What a killed PPO brings back is a critic that explains something."""
+    assert rows_of(whole("ppo"))[0]["critic_fit"] > 0.05

@@ -23,10 +23,18 @@ def test_each_stage_reads_the_questions_that_are_meant_for_it(tmp_path: Path, mo
     class Watched(haechi.stages.ppo.PPOLearner):
         def __init__(self, base: Any, policy: Any, prompts: Any, *args: Any, **kwargs: Any) -> None:
             seen["prompts"] = [base.codec.decode(prompt) for prompt in prompts]
+            seen["ptx_examples"] = args[1].ptx_examples
             seen["supervised"] = [base.codec.decode(list(tree.prompt)) for tree in kwargs["supervised"]]
             super().__init__(base, policy, prompts, *args, **kwargs)
 
+    def watched(base: Any, policy: Any, prompts: Any, *args: Any) -> float:
+        seen.setdefault("kl_prompts", []).append(len(prompts))
+        return divergence(base, policy, prompts, *args)
+
+    divergence = haechi.stages.ppo.divergence
     monkeypatch.setattr(haechi.stages.ppo, "PPOLearner", Watched)
+    monkeypatch.setattr(haechi.stages.ppo, "divergence", watched)
+    monkeypatch.setattr(haechi.stages.ppo, "_KL_PROMPTS", 3)
     write_world(tmp_path)
     write_base(tmp_path / "base")
     asked = [{"prompt": f"푸른 곳에 {thing}이 있나요?"} for thing in ("창문", "굴뚝", "마당", "지붕")]
@@ -36,12 +44,13 @@ def test_each_stage_reads_the_questions_that_are_meant_for_it(tmp_path: Path, mo
     (tmp_path / "recipe.yaml").write_text(RECIPE.replace("questions: {", "questions: {prompts: ./prompts.jsonl, "))
     run, changes = tmp_path / "run", {
         "questions.sft_examples": 5, "sft.epochs": 1, "compare.without_gold": 1.0, "reward.epochs": 1,
-        "ppo.iterations": 1, "ppo.prompts": 4, "ppo.ptx_coefficient": 0.5,
+        "ppo.iterations": 1, "ppo.prompts": 4, "ppo.ptx_coefficient": 0.5, "ppo.ptx_examples": 3,
     }  # fmt: skip
     options = [word for name, value in changes.items() for word in (f"--{name}", str(value))]
     assert main(["run", str(tmp_path / "recipe.yaml"), "--folder", str(run), "--only", "ppo", *options]) == 0
 
-    assert len(seen["prompts"]) == 4
+    assert seen["kl_prompts"] == [3, 3]  # before the first iteration and after the last
+    assert len(seen["prompts"]) == 4 and seen["ptx_examples"] == 3
     assert all(any(row["prompt"] in prompt for prompt in seen["prompts"]) for row in asked)
     learned = set(json.loads((run / "sft" / "examples.json").read_text("utf-8"))["ids"])
     texts = [row["question"]["text"] for row in rows(run / "split" / "train.jsonl") if row["question"]["id"] in learned]

@@ -16,14 +16,12 @@ ROWS = [json.loads(line) for line in asset("demo/questions.jsonl").read_text("ut
 DOCUMENTS = {path.stem: path.read_text("utf-8") for path in asset("demo/documents").iterdir() if path.suffix == ".md"}
 
 
-def test_about_a_fifth_has_no_answer_and_every_page_is_asked_about_alike() -> None:
-    unanswerable = sum(not row["answerable"] for row in ROWS) / len(ROWS)
-    assert unanswerable == pytest.approx(0.2, abs=0.02)
+def test_every_page_is_asked_about_alike_and_a_fifth_of_it_has_no_answer() -> None:
     by_page = {page: [row["answerable"] for row in ROWS if row["topic"] == page] for page in DOCUMENTS}
     assert {(len(asked), sum(asked)) for asked in by_page.values()} == {(34, 27)}
 
 
-def test_no_question_is_asked_twice() -> None:
+def test_no_question_is_asked_twice_in_the_same_words() -> None:
     assert len({row["id"] for row in ROWS}) == len({row["text"].replace(" ", "") for row in ROWS}) == len(ROWS)
 
 
@@ -37,6 +35,7 @@ def test_answers_stand_in_their_page(page: str) -> None:
             row["gold_documents"] != [page]
             or row["evidence"] not in DOCUMENTS[page]
             or not is_correct(WORDS.reply(row["answer"], 1).strip(), row["accepted"], True, WORDS)
+            or not any(contains(row["evidence"], accepted) for accepted in row["accepted"])
             or any(contains(row["text"], accepted) for accepted in row["accepted"])
         )
 

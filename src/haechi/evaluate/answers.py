@@ -25,6 +25,13 @@ _RANGE = re.compile(r"(?<=\d)\s*[-~–]\s*(?=\d)")
 _POINT, _MINUS = "\ue000", "\ue001"  # keep 3.5 from 35 and -3 from 3 where punctuation is dropped
 _NUMERAL = re.compile(rf"[\d{_POINT}{_MINUS}]")
 _PIECE = re.compile(rf"{_NUMERAL.pattern}+|\S")
+# Hangul that is often the end of a longer word: a syllable with its copula (비입니다, 두꺼비입니다),
+# a numeral in words (일곱 번, 열일곱 번), a direction (동쪽, 남동쪽).
+_BEGINS_A_WORD = re.compile(
+    r"[가-힣](?:입니다|이에요|예요|를|에서)(?!\w)|[동서남북]쪽"
+    r"|(?:[일이삼사오육칠팔구십백천만]|열|스물|스무|서른|마흔|쉰|예순|일흔|여든|아흔"
+    r"|하나|둘|셋|넷|한|두|세|네|다섯|여섯|일곱|여덟|아홉)+(?: |$)"
+)
 _DENIED = re.compile(r"\s*(?:이|가|은|는|도|만)?\s*(?:아니|아닙|아닌|아닐|아님|아녜|아녔)")
 _NOT = re.compile(r"\b(?:not|never|(?:is|are|was|were|do|does|did|has|have|had)n ?t)\s+(?:an?\s+|the\s+)?$")
 _LIST_SEPARATOR = re.compile(r"[,、·;/|]")
@@ -48,7 +55,8 @@ def contains(text: str, accepted: str) -> bool:
     """Whether an accepted string occurs in a text, whatever the spacing, case and punctuation.
 
     Numbers are whole: `7미터` does not occur in `37미터`, nor `7` in `7.5`. A Latin word is whole. A Hangul string may
-    be part of a compound, unless it is a single syllable, which has to begin a word.
+    be part of a compound, unless it is a single syllable (with or without a copula), a numeral in words or a direction:
+    those have to begin a word, for `비입니다` is no end of `두꺼비입니다`, nor `일곱 번` of `열일곱 번`.
     """
     return any(True for _ in _occurrences(text, accepted))
 
@@ -119,7 +127,7 @@ def _occurrence(accepted: str) -> re.Pattern[str] | None:
         both_numbers = _NUMERAL.match(left) and _NUMERAL.match(right)
         pattern += (" " if both_numbers else " ?") + re.escape(right)
     before, after = pieces[0][0], pieces[-1][-1]
-    alone = len(pieces) == 1 and not _NUMERAL.match(before)
+    alone = (len(pieces) == 1 and not _NUMERAL.match(before)) or _BEGINS_A_WORD.match(accepted)
     return re.compile((r"(?<!\w)" if alone else _edge("(?<!", before)) + pattern + _edge("(?!", after))
 
 

@@ -1,6 +1,6 @@
 """What PPO learns from: answers of the policy, under which probabilities they came, and what they earned.
 
-Legend: A answers of an iteration, N their tokens.
+Legend: A answers of an iteration, N their tokens, D width.
 
 Policy, reference, value and reward share the base. The reference is the policy's parent role; the value head reads the
 policy's own hidden states; the learned reward is handed in as a scoring function.
@@ -167,7 +167,7 @@ class Rollouts:
         )
 
     @torch.no_grad()
-    def fit_values(self) -> float:
+    def start_values(self) -> float:
         """Gives the value head its first weights (`methods.critic`); the variance of the returns that it explains.
 
         The policy is still its reference, so no KL is paid, and a token's return is its answer's score, discounted.

@@ -72,7 +72,7 @@ class PPOLearner:
             self.start_reward = measured["reward"]
             self._keep_if_best(measured, 0)
         if step == 0 and self.run.critic_warmup:
-            self._fitted = self.rollouts.fit_values()
+            self._fitted = self.rollouts.start_values()
         self._experience = experience = self.rollouts.roll_out(step, self.controller.beta)
         for epoch in range(self.run.epochs):
             turn = step * self.run.epochs + epoch

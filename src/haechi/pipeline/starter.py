@@ -35,7 +35,7 @@ documents:
 
 questions:
   path: questions.jsonl # 한 줄에 질문 하나. 비교하려면 100개쯤 필요합니다
-  # prompts: asked.jsonl # 답을 적지 않은 질문(예: 대화 기록)이 더 있으면, PPO는 학습 질문 대신 그것으로 연습합니다
+  # prompts: asked.jsonl # 답을 적지 않은 질문(예: 대화 기록)이 더 있으면 적습니다. PPO가 그것으로 연습합니다
   split: {{train: 0.8, validation: 0.1, test: 0.1}}
 
 sft:
@@ -82,7 +82,7 @@ documents:
 
 questions:
   path: questions.jsonl # one question a line; about a hundred for a verdict
-  # prompts: asked.jsonl # more questions, which nobody answered (a chat's log): PPO practises on them instead
+  # prompts: asked.jsonl # more questions, which nobody answered (a chat's log): what PPO practises on
   split: {{train: 0.8, validation: 0.1, test: 0.1}}
 
 sft:

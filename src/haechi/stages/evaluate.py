@@ -53,12 +53,13 @@ def run(task: Task) -> dict[str, Any]:
         named = {f"{name}_{metric}": mean for metric, mean in told.items()}
         means |= named
         said.append(answers)
-        task.progress.update(number, len(systems), **named)
+        task.progress.update(number, len(systems) + 1, **named)
     # One tree a question: what all systems say to it is scored behind one reading of its prompt.
     rewards_A = learned(prompts, [[answer.ids for answer in group] for group in zip(*said, strict=True)])
     for row, rewards in zip(rows, rewards_A.view(len(rows), len(systems)).tolist(), strict=True):
         for name, reward in zip(systems, rewards, strict=True):
             row["systems"][name]["reward"] = reward
+    task.progress.update(len(systems) + 1, len(systems) + 1)
     write_jsonl(task.folder / "answers.jsonl", rows)
     write_jsonl(task.folder / "retrieval.jsonl", _retrieval(task, cases))
     return {"questions": len(rows), "systems": list(systems), **means}

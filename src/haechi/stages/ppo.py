@@ -29,7 +29,7 @@ from haechi.stages.loop import hooks
 from haechi.stages.models import RewardModel, base_of, sft_role, trainable
 from haechi.stages.sft import supervised_trees, write_samples
 
-# Validation prompts that the KL is estimated on: it bounds which weights may be kept, and a bound need not be sharp.
+# Validation prompts that the KL is estimated on, one answer each: it bounds which weights may be kept, and is drawn.
 _KL_PROMPTS = 32
 
 
@@ -138,7 +138,8 @@ def _controller(settings: Ppo) -> FixedKL | AdaptiveKL:
 
 
 def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[Case]) -> Validation:
-    """Greedy answers to the validation questions: what they earn, whether they are right, and the KL to SFT."""
+    """Greedy answers to the validation questions: what they earn and whether they are right; and the KL to SFT, of one
+    sampled answer to each of at most `_KL_PROMPTS` of them."""
     recipe, words = task.recipe, words_of(task.recipe)
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     earned = Earned(base, cases, prompts, learned, recipe.ppo, words)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from haechi.errors import InputError
+from haechi.errors import InputError, StageError
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
@@ -71,13 +71,20 @@ def _limits(settings: Questions) -> QuestionLimits:
 def _practice(task: Task, questions: list[Question]) -> tuple[list[Question], list[Question]]:
     """The training questions that people's answers and judgement are on, and the share that PPO alone is asked.
 
-    A question and one in nearly its words stay together; of one topic there may be some on both sides.
+    Questions on one piece of evidence stay together, for a reward model that was told the answer to one of them knows
+    it of the other; of one topic there may be some on both sides.
     """
     settings = task.recipe.questions
     if not settings.practice:
         return questions, []
+    if len(questions) < 2:
+        raise StageError(
+            f"questions.practice is {settings.practice}, but of {len(questions)} training question there is nothing to "
+            "share out. Fix: set questions.practice to 0, or add questions."
+        )
     shares = {"train": 1 - settings.practice, "practice": settings.practice}
-    parts = split([replace(q, topic="") for q in questions], shares, task.seed, threshold=settings.near_duplicate)
+    facts = [replace(question, topic=question.evidence or "") for question in questions]
+    parts = split(facts, shares, task.seed, threshold=settings.near_duplicate)
     by_id = {question.id: question for question in questions}
     learned, practised = ([by_id[question.id] for question in parts[name]] for name in shares)
     return learned, practised
@@ -85,7 +92,7 @@ def _practice(task: Task, questions: list[Question]) -> tuple[list[Question], li
 
 def _prompts(task: Task, parts: Mapping[str, Sequence[Question]]) -> list[Question]:
     """The questions of `questions.prompts` that have no topic and no wording in common with validation or test, and no
-    wording with training: a reward model knows those answers by heart."""
+    wording with the training questions: a reward model knows those answers by heart, and practice has them already."""
     settings = task.recipe.questions
     if settings.prompts is None:
         return []

@@ -100,3 +100,20 @@ def test_a_practice_question_leaves_out_prompts_in_its_words(tmp_path: Path) -> 
     assert split(tmp_path, asked, "--questions.practice", "0.4") == 0
     texts = [row["question"]["text"] for row in part(tmp_path, "prompts")]
     assert asked[0]["prompt"] not in texts and texts.count(practised) == 1
+
+
+def test_practice_holds_no_fact_of_the_training_questions(tmp_path: Path) -> None:
+    """Each height is asked for twice, in words that have little in common."""
+    write_world(tmp_path)
+    file = tmp_path / "questions.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    for row in [row for row in rows if row["id"].endswith("b")]:
+        rows.append(row | {"id": f"{row['id']}-again", "text": f"몇 미터나 솟았나, {row['text'].split('의')[0]}?"})
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    assert split(tmp_path, None, "--questions.practice", "0.5") == 0
+    evidence = [
+        [row["question"]["evidence"] for row in part(tmp_path, name) if row["question"]["id"].endswith(("b", "again"))]
+        for name in ("train", "prompts")
+    ]
+    assert all(len(found) == 2 * len(set(found)) > 0 for found in evidence)
+    assert not set(evidence[0]) & set(evidence[1])
