@@ -62,6 +62,10 @@ def _several(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else value
 
 
+def _named(value: object) -> object:
+    return {"name_or_path": value} if isinstance(value, str) else value
+
+
 Source = Annotated[Path, AfterValidator(_source)]
 Sources = Annotated[tuple[Source, ...], BeforeValidator(_several)]
 File = Annotated[Path, AfterValidator(_file)]
@@ -513,8 +517,8 @@ class Recipe(Section):
     """Language of documents, questions and answers."""
     threads: Annotated[int, Field(ge=0, le=1024)] = 0
     """CPU threads; 0 takes all physical cores. Another number changes the last bits of a result."""
-    base: Base = Base()
-    """The model that everything starts from."""
+    base: Annotated[Base, BeforeValidator(_named)] = Base()
+    """The model that everything starts from; a name alone is its `name_or_path`."""
     prompt: Prompt = Prompt()
     """What the model reads before it answers."""
     documents: Documents = Documents()

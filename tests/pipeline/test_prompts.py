@@ -58,3 +58,26 @@ def test_each_stage_reads_the_questions_that_are_meant_for_it(tmp_path: Path, mo
     assert all(any(text in prompt for prompt in seen["supervised"]) for text in texts)
     held_out = {row["held_out"] for row in rows(run / "compare" / "pairs.jsonl") if row["case"]["dropped"]}
     assert held_out == {False}
+
+
+def test_a_test_question_that_does_not_fit_is_refused_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(tmp_path)
+    write_base(tmp_path / "base")
+    (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
+    run = ["run", str(tmp_path / "recipe.yaml"), "--folder", str(tmp_path / "run"), "--only"]
+    assert main([*run, "split"]) == 0
+    asked = rows(tmp_path / "run" / "split" / "test.jsonl")[0]["question"]["id"]
+    questions = rows(tmp_path / "questions.jsonl")
+    for row in questions:
+        row["text"] += " 정말로" * 80 * (row["id"] == asked)
+    (tmp_path / "questions.jsonl").write_text(
+        "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in questions), "utf-8"
+    )
+    capsys.readouterr()
+    assert main([*run, "sft", "--prompt.max_prompt_tokens", "256"]) == 2
+    line = 1 + [row["id"] for row in questions].index(asked)
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "Fix:" in line]
+    assert f"{tmp_path / 'questions.jsonl'}:{line}: question {asked}: a question of " in said
+    assert not (tmp_path / "run" / "sft").exists()

@@ -55,6 +55,12 @@ def test_a_recipe_is_read_with_types_defaults_and_resolved_paths(folder: Path) -
     assert recipe.ppo == type(recipe.ppo)(), "a section with nothing in it means the defaults"
 
 
+def test_a_base_may_be_its_name_alone(folder: Path) -> None:
+    assert load_recipe(write(folder, GOOD + "base: Qwen/Qwen3-0.6B\n")).base.name_or_path == "Qwen/Qwen3-0.6B"
+    (folder / "base").mkdir()
+    assert load_recipe(write(folder, GOOD + "base: ./base\n")).base.name_or_path == str(folder / "base")
+
+
 def test_paths_count_from_the_recipe_not_from_the_working_directory(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ Quantise = Literal["none", "nf4"]
 
 # Of a repository on the Hub only these are ever fetched: no pickles, no Python.
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+# What a tokenizer must be able to give back, if it can.
+_PROBE = "푸른 등대의 높이는 37미터이다. [1] It is tall."
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -42,12 +44,16 @@ def load_base(
     """A base, ready to be worn by roles.
 
     Raises:
-        ModelError: no weights, pickle-only weights, code in the checkpoint, an unsupported architecture.
+        ModelError: no weights, pickle-only weights, weights that are not finite, code in the checkpoint, an unsupported
+            architecture, a tokenizer that does not belong to the weights.
     """
     folder, provenance = _resolve(name, revision)
     _refuse_what_runs(folder, name)
     model = _load_model(folder, name, dtype, quantise, device or best_device())
-    base = SharedBase(model, Codec(_load_tokenizer(folder, name), name), name, provenance | {"dtype": str(model.dtype)})
+    _refuse_non_finite(model, name)
+    codec = Codec(_load_tokenizer(folder, name), name)
+    _refuse_unknown_ids(model, codec, name, folder)
+    base = SharedBase(model, codec, name, provenance | {"dtype": str(model.dtype)})
     check_forward(base)
     return base
 
@@ -260,12 +266,65 @@ def _load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError, KeyError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ModelError(
             f"{name}: no usable tokenizer in {folder} ({reason}). Fix: put the model's tokenizer files there."
         ) from error
+    if not _gives_back(tokenizer) and (folder / "tokenizer.json").is_file():
+        # A folder that does not name the tokenizer's class gets its architecture's usual one, with this vocabulary.
+        tokenizer = _as_it_lies(folder, tokenizer)
+    # As it is written there: a configuration that says nothing has a number by default, of another vocabulary.
+    end = _json(folder / "config.json").get("eos_token_id")
+    if tokenizer.eos_token_id is None and isinstance(end, int):
+        tokenizer.eos_token = tokenizer.convert_ids_to_tokens(end)
+    if not tokenizer.encode(_PROBE, add_special_tokens=False):
+        raise ModelError(
+            f"{name}: the tokenizer in {folder} makes nothing of “{_PROBE}”. Fix: put the model's tokenizer.json and "
+            "tokenizer_config.json there."
+        )
+    return tokenizer
+
+
+def _gives_back(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a Korean and English text comes back as it went in."""
+    text = tokenizer.decode(tokenizer.encode(_PROBE, add_special_tokens=False), clean_up_tokenization_spaces=False)
+    return isinstance(text, str) and text.strip() == _PROBE
+
+
+def _as_it_lies(folder: Path, usual: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer of tokenizer.json, with the special tokens of the usual one, or those that config.json numbers."""
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    config, named = _json(folder / "config.json"), dict[str, Any]()
+    for role in ("bos", "eos", "pad", "unk"):
+        token, number = getattr(usual, f"{role}_token", None), config.get(f"{role}_token_id")
+        if token is None or raw.token_to_id(token) is None:
+            token = raw.id_to_token(number) if isinstance(number, int) else None
+        if token is not None:
+            named[f"{role}_token"] = token
+    return PreTrainedTokenizerFast(tokenizer_object=raw, **named)
+
+
+def _refuse_non_finite(model: PreTrainedModel, name: str) -> None:
+    for weight, values in model.named_parameters():
+        if values.is_floating_point() and not torch.isfinite(values).all():
+            raise ModelError(f"{name}: the weight {weight} holds numbers that are not finite. Fix: fetch it again.")
+
+
+def _refuse_unknown_ids(model: PreTrainedModel, codec: Codec, name: str, folder: Path) -> None:
+    """A special token beyond the embeddings belongs to another model."""
+    embeddings: Any = model.get_input_embeddings()
+    rows = embeddings.weight.shape[0]
+    for role, ids in (("eos", [codec.eos]), ("pad", [codec.pad]), ("bos", codec.bos)):
+        if ids and max(ids) >= rows:
+            raise ModelError(
+                f"{name}: {role}_token is number {max(ids)}, but the weights know {rows} tokens. "
+                f"Fix: correct {role}_token in {folder / 'tokenizer_config.json'}."
+            )
 
 
 def _digest(folder: Path) -> str:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from haechi.errors import InputError, StageError
-from haechi.pipeline.files import read_json, sync_folder, write_json
+from haechi.errors import DivergedError, HaechiError, InputError, StageError
+from haechi.pipeline.files import read_json, sync_folder, write_bytes, write_json
 from haechi.pipeline.fingerprint import Dependencies, dependencies
 from haechi.pipeline.graph import STAGES, Graph, Stage
 from haechi.pipeline.lock import LOCK, locked
@@ -35,9 +35,18 @@ class Run:
         """The resolved recipe."""
         return self.folder / RECIPE
 
+    @property
+    def about(self) -> Path:
+        """What ran when, and with which versions."""
+        return self.folder / "run.json"
+
     def stage(self, name: str) -> Path:
         """The folder of a stage."""
         return self.folder / name
+
+    def earlier(self, name: str) -> Path:
+        """The finished result of a stage that is being made anew; it goes once the new one stands."""
+        return self.folder / f".earlier-{name}"
 
     def result(self, name: str) -> dict[str, Any] | None:
         """The result of a finished stage, or None."""
@@ -87,19 +96,26 @@ def run(
     if folder.is_dir() and not run_folder.recipe.is_file() and any(item.name != LOCK for item in folder.iterdir()):
         raise StageError(f"{folder}: not empty, and not a run. Fix: choose another folder with --folder.")
     with locked(folder), StopSignals() as signals:
+        before = {path: path.read_bytes() for path in (run_folder.recipe, run_folder.about) if path.is_file()}
         _describe(run_folder, recipe)
         walk = _Walk(recipe, run_folder, progress or Silent(), graph, signals)
-        ran = []
-        for index, stage in enumerate(plan, start=1):
-            walk.progress.stage(stage.name, index, len(plan))
-            is_target = stage.name == only
-            if keep_finished and not is_target:
-                walk.accept(stage)
-            elif walk.bring_up_to_date(stage, force and (is_target or only is None)):
-                ran.append(stage.name)
-            if signals.received is not None and index < len(plan):
-                by = signal.Signals(signals.received).name
-                raise StoppedError(f"{by} came; stopped after {stage.name}", signals.received)
+        ran: list[str] = []
+        try:
+            for index, stage in enumerate(plan, start=1):
+                walk.progress.stage(stage.name, index, len(plan))
+                is_target = stage.name == only
+                if keep_finished and not is_target:
+                    walk.accept(stage)
+                elif walk.bring_up_to_date(stage, force and (is_target or only is None)):
+                    ran.append(stage.name)
+                if signals.received is not None and index < len(plan):
+                    by = signal.Signals(signals.received).name
+                    raise StoppedError(f"{by} came; stopped after {stage.name}", signals.received)
+        except HaechiError as error:
+            if not ran and not isinstance(error, StoppedError | DivergedError):  # a recipe that nothing came of
+                for path, content in before.items():
+                    write_bytes(path, content)
+            raise
         return tuple(ran)
 
 
@@ -143,7 +159,14 @@ class _Walk:
             self._make_room(stage, depends, config)
             self._describe(stage, depends, fingerprint)
         require_space(folder)
-        self._execute(stage, fingerprint)
+        try:
+            self._execute(stage, fingerprint)
+        except StoppedError:
+            raise
+        except HaechiError:
+            self._put_back(stage)
+            raise
+        shutil.rmtree(self.run.earlier(stage.name), ignore_errors=True)
         return True
 
     def _note_resume(self, stage: Stage, config: Mapping[str, Any]) -> None:
@@ -154,16 +177,27 @@ class _Walk:
             )
 
     def _make_room(self, stage: Stage, depends: Dependencies, config: Mapping[str, Any]) -> None:
-        folder = self.run.stage(stage.name)
-        # Renamed before it is deleted: a kill half-way leaves no folder that looks like an interrupted stage.
-        rubbish = self.run.folder / f".removed-{stage.name}"
-        shutil.rmtree(rubbish, ignore_errors=True)
+        folder, earlier = self.run.stage(stage.name), self.run.earlier(stage.name)
         if folder.exists():
             why = depends.changes(config.get("dependencies", {})) or "asked for"
             self.progress.note(f"{stage.name}: runs again ({why})")
-            folder.rename(rubbish)
-            shutil.rmtree(rubbish)
+            if self.run.result(stage.name) is None:
+                _remove(folder)
+            else:
+                shutil.rmtree(earlier, ignore_errors=True)
+                folder.rename(earlier)
         folder.mkdir()
+        sync_folder(self.run.folder)
+
+    def _put_back(self, stage: Stage) -> None:
+        """Where a stage failed before its first checkpoint, what it had finished earlier stands again."""
+        folder, earlier = self.run.stage(stage.name), self.run.earlier(stage.name)
+        if any(folder.glob("checkpoints/*")):
+            return
+        _remove(folder)
+        if earlier.exists():
+            earlier.rename(folder)
+            self.progress.note(f"{stage.name}: the earlier result stays")
         sync_folder(self.run.folder)
 
     def _describe(self, stage: Stage, depends: Dependencies, fingerprint: str) -> None:
@@ -209,6 +243,14 @@ class _Walk:
         (folder / ATTEMPT).unlink(missing_ok=True)
 
 
+def _remove(folder: Path) -> None:
+    """Renamed before it is deleted: a kill half-way leaves no folder that looks like an interrupted stage."""
+    rubbish = folder.with_name(f".removed-{folder.name}")
+    shutil.rmtree(rubbish, ignore_errors=True)
+    folder.rename(rubbish)
+    shutil.rmtree(rubbish)
+
+
 def stage_seed(seed: int, stage: str) -> int:
     """A stage's own seed below 2^32, so that no two stages draw the same random numbers."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{stage}".encode()).digest()[:4], "big")
@@ -242,7 +284,7 @@ def _describe(run: Run, recipe: Recipe) -> None:
         "threads": thread_count(recipe.threads),
         "started": _now(),
     }
-    write_json(run.folder / "run.json", described)
+    write_json(run.about, described)
 
 
 def _json_or_none(path: Path) -> dict[str, Any] | None:

@@ -210,6 +210,12 @@ def read_rows(
     return records
 
 
+def line_of(path: Path, identifier: str) -> int | None:
+    """The line of the row with this id, to point at it long after it was read; None where no row has it."""
+    rows = (row for row in scan(path) if isinstance(row, Row))
+    return next((row.line for row in rows if str(row.fields.get("id")) == identifier), None)
+
+
 def _line_rows(path: Path, data: bytes) -> Iterator[Row | InputError]:
     offset = 0
     # Only \n ends a line: U+2028 and the like may stand inside a JSON string.

@@ -58,7 +58,10 @@ def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list
     Raises:
         ModelError: the question and its passages do not fit; leaving one out would make answers right that nobody read.
     """
-    made = codec.prompt(words, case.question.text, case.context.passages, recipe.prompt.max_prompt_tokens)
+    try:
+        made = codec.prompt(words, case.question.text, case.context.passages, recipe.prompt.max_prompt_tokens)
+    except ModelError as error:
+        raise ModelError(f"question {case.question.id}: {error}") from error
     if made.dropped_passages:
         raise ModelError(
             f"question {case.question.id}: with its {len(case.context.passages)} passages it does not fit "

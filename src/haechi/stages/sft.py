@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree
-from haechi.errors import StageError
+from haechi.errors import ModelError, StageError
 from haechi.learners.batches import permutation, steps_for
 from haechi.learners.sft import SupervisedLearner
 from haechi.models.base import SharedBase
@@ -16,8 +17,9 @@ from haechi.models.saved import save_role
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Training
+from haechi.records.lines import line_of
 from haechi.records.write import write_jsonl
-from haechi.stages.cases import Case, load_cases, prompt_of, words_of
+from haechi.stages.cases import Case, Part, load_cases, prompt_of, words_of
 from haechi.stages.loop import hooks
 from haechi.stages.models import answer_ids, base_of, trainable
 
@@ -28,6 +30,7 @@ def run(task: Task) -> dict[str, Any]:
     """Writes the role, `metrics.jsonl`, and a few answers to validation questions in `samples.jsonl`."""
     recipe, settings = task.recipe, task.recipe.sft
     base = base_of(task)
+    _check_prompts(task, base)
     chosen = _chosen(task, load_cases(task, "train"))
     trees = supervised_trees(task, base, chosen)
     if not trees:
@@ -61,6 +64,27 @@ def run(task: Task) -> dict[str, Any]:
         "base": base.provenance,
         "max_new_tokens": recipe.prompt.max_answer_tokens,
     }
+
+
+def _check_prompts(task: Task, base: SharedBase) -> None:
+    """Refuses a question that will not fit now, not after the hours of training that come before it is asked."""
+    words = words_of(task.recipe)
+    for part in get_args(Part):
+        for case in load_cases(task, part):
+            try:
+                prompt_of(case, base.codec, words, task.recipe)
+            except ModelError as error:
+                raise ModelError(f"{_place(task, case)}: {error}") from error
+
+
+def _place(task: Task, case: Case) -> str:
+    """The file and line of a question; the file alone where its rows have no ids."""
+    files = [Path(file) for file in (task.recipe.questions.path, task.recipe.questions.prompts) if file is not None]
+    for file in files:
+        line = line_of(file, case.question.id) if file.is_file() else None
+        if line is not None:
+            return f"{file}:{line}"
+    return str(files[0])
 
 
 def supervised_trees(task: Task, base: SharedBase, cases: list[Case]) -> list[Tree]:

@@ -12,6 +12,7 @@ from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
+from haechi.records.lines import line_of
 from haechi.records.read import read_questions
 from haechi.records.split import asking, split
 from haechi.records.types import Question
@@ -130,4 +131,5 @@ def _check_gold(path: Path, questions: Sequence[Question], library: Library) -> 
                     path,
                     f"question {question.id} names the gold document “{document}”, which is not among the documents",
                     "correct gold_documents, or add the document to documents.paths",
+                    line_of(path, question.id),
                 )

@@ -62,6 +62,7 @@ def test_a_base_without_pad_works(copy_of: FolderOf) -> None:
 def test_a_base_without_eos_is_refused(copy_of: FolderOf) -> None:
     folder = copy_of("llama")
     edit(folder / "tokenizer_config.json", eos_token=None)
+    edit(folder / "config.json", eos_token_id=None)
     with pytest.raises(ModelError, match=r"no end-of-sequence token.*Fix: set eos_token in its tokenizer_config\.json"):
         load_base(str(folder), dtype="float32", device="cpu")
 
@@ -152,4 +153,39 @@ def test_a_weight_of_another_shape_is_refused(copy_of: FolderOf) -> None:
     folder = copy_of("llama")
     edit(folder / "config.json", intermediate_size=40)
     with pytest.raises(ModelError, match=r"Fix: "):
+        load_base(str(folder), dtype="float32", device="cpu")
+
+
+@pytest.mark.parametrize("name", ["llama", "gpt2", "neox", "qwen3"])
+def test_a_tokenizer_without_its_config_is_read_as_it_lies(copy_of: FolderOf, name: str) -> None:
+    """Transformers makes the architecture's usual tokenizer then, which reads Korean as nothing or as one unknown."""
+    from tokenizers import Tokenizer
+
+    folder = copy_of(name)
+    whole = load_base(str(folder), dtype="float32", device="cpu").codec
+    (folder / "tokenizer_config.json").unlink()
+    edit(folder / "config.json", bos_token_id=whole.bos[0], eos_token_id=whole.eos, pad_token_id=whole.pad)
+    codec = load_base(str(folder), dtype="float32", device="cpu").codec
+    text = "푸른 등대의 지기는 누구인가요? [1]"
+    lies = Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text, add_special_tokens=False).ids
+    assert codec.encode(text) == whole.encode(text) == lies
+    assert codec.eos == whole.eos
+
+
+def test_a_special_token_beyond_the_weights_is_refused(copy_of: FolderOf) -> None:
+    folder = copy_of("llama")
+    edit(folder / "tokenizer_config.json", eos_token="<|nowhere|>")
+    with pytest.raises(ModelError, match=r"eos_token is number \d+, but the weights know \d+ tokens.*tokenizer_config"):
+        load_base(str(folder), dtype="float32", device="cpu")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused_by_name(copy_of: FolderOf, value: float) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = copy_of("llama")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.1.mlp.up_proj.weight"][0, 0] = value
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj\.weight holds numbers that are not finite"):
         load_base(str(folder), dtype="float32", device="cpu")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from haechi.errors import StageError
+from haechi.errors import DivergedError, StageError
 from haechi.pipeline.lock import locked
 from haechi.pipeline.machine import require_space
 from haechi.pipeline.run import Run, run, stage_seed
@@ -167,6 +167,70 @@ def test_a_stage_that_fails_leaves_no_result_and_resumes_with_its_files(toy: Toy
     assert result["metrics"] == {"resumed_from": "step 3"}
     assert result["seconds"] >= 1000, "earlier attempts count"
     assert result["peak_memory_mb"] == 1e6
+
+
+REFUSING = (
+    "from haechi.errors import DivergedError, StageError\n"
+    "def run(task):\n"
+    "    (task.folder / 'half').touch()\n"
+    "    raise StageError('no. Fix: it.')\n"
+)
+
+
+def whole(folder: Path) -> dict[str, bytes]:
+    """All files of a run but what says when."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_stage_that_refuses_leaves_its_earlier_result_and_the_earlier_recipe(toy: Toy, tmp_path: Path) -> None:
+    folder, progress = tmp_path / "run", Notes()
+    run(toy.recipe, folder, graph=toy.graph)
+    before = whole(folder)
+    toy.rewrite("first", REFUSING)
+    for _ in range(2):
+        with pytest.raises(StageError, match="no"):
+            run(toy.with_(seed=1), folder, graph=toy.graph, progress=progress)
+        assert whole(folder) == before
+    assert progress.notes.count("first: the earlier result stays") == 2
+
+
+def test_a_stage_that_refuses_leaves_nothing_where_nothing_was(toy: Toy, tmp_path: Path) -> None:
+    toy.rewrite("second", REFUSING)
+    with pytest.raises(StageError, match="no"):
+        run(toy.recipe, tmp_path / "run", graph=toy.graph)
+    assert sorted(item.name for item in (tmp_path / "run").iterdir() if item.is_dir()) == ["first"]
+    assert Run(tmp_path / "run").result("first") is not None
+
+
+def test_a_stage_that_diverges_after_a_checkpoint_keeps_it(toy: Toy, tmp_path: Path) -> None:
+    toy.rewrite(
+        "first",
+        "from haechi.errors import DivergedError\n"
+        "def run(task):\n"
+        "    (task.folder / 'checkpoints' / 'checkpoint-3').mkdir(parents=True, exist_ok=True)\n"
+        "    raise DivergedError('nan. Fix: it.')\n",
+    )
+    with pytest.raises(DivergedError):
+        run(toy.recipe, tmp_path / "run", graph=toy.graph)
+    assert (tmp_path / "run" / "first" / "checkpoints" / "checkpoint-3").is_dir()
+
+
+def test_an_earlier_result_stays_until_the_new_one_stands(toy: Toy, tmp_path: Path) -> None:
+    """A crash in between keeps both, a refusal then brings the earlier one back, a finished run keeps the new alone."""
+    folder = tmp_path / "run"
+    run(toy.recipe, folder, graph=toy.graph)
+    result = (folder / "first" / "result.json").read_bytes()
+    toy.rewrite("first", "def run(task):\n    1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        run(toy.recipe, folder, graph=toy.graph)
+    assert (Run(folder).earlier("first") / "result.json").read_bytes() == result
+    toy.rewrite("first", REFUSING)
+    with pytest.raises(StageError, match="no"):
+        run(toy.recipe, folder, graph=toy.graph)
+    assert (folder / "first" / "result.json").read_bytes() == result
+    toy.rewrite("first", "def run(task):\n    (task.folder / 'out').write_text('7')\n    return {}\n")
+    assert "first" in run(toy.recipe, folder, graph=toy.graph)
+    assert not list(folder.glob(".earlier*")) + list(folder.glob(".removed*"))
 
 
 def test_an_interrupted_stage_whose_recipe_changed_starts_anew(toy: Toy, tmp_path: Path) -> None:
