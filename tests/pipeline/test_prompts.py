@@ -27,9 +27,9 @@ def test_each_stage_reads_the_questions_that_are_meant_for_it(tmp_path: Path, mo
             seen["supervised"] = [base.codec.decode(list(tree.prompt)) for tree in kwargs["supervised"]]
             super().__init__(base, policy, prompts, *args, **kwargs)
 
-    def watched(base: Any, policy: Any, prompts: Any, *args: Any) -> float:
+    def watched(base: Any, policy: Any, prompts: Any, *args: Any, **kwargs: Any) -> float:
         seen.setdefault("kl_prompts", []).append(len(prompts))
-        return divergence(base, policy, prompts, *args)
+        return divergence(base, policy, prompts, *args, **kwargs)
 
     divergence = haechi.stages.ppo.divergence
     monkeypatch.setattr(haechi.stages.ppo, "PPOLearner", Watched)
@@ -81,3 +81,20 @@ def test_a_test_question_that_does_not_fit_is_refused_before_any_training(
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "Fix:" in line]
     assert f"{tmp_path / 'questions.jsonl'}:{line}: question {asked}: a question of " in said
     assert not (tmp_path / "run" / "sft").exists()
+
+
+def test_a_preference_that_is_none_is_refused_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(tmp_path)
+    write_base(tmp_path / "base")
+    (tmp_path / "recipe.yaml").write_text(RECIPE, "utf-8")
+    file = tmp_path / "preferences.jsonl"
+    pair = {"prompt": "푸른 등대의 지기는 누구인가요?", "chosen": "오누리입니다. [1]", "rejected": "모릅니다."}
+    file.write_text("\n".join(json.dumps(row) for row in (pair, pair | {"rejected": pair["chosen"]})), "utf-8")
+    options = ["--compare.source", "file", "--compare.path", str(file)]
+    capsys.readouterr()
+    assert main(["run", str(tmp_path / "recipe.yaml"), "--folder", str(tmp_path / "run"), *options]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and f"{file}:2: " in said[0] and "Fix:" in said[0]
+    assert not [item for item in (tmp_path / "run").iterdir() if item.name != ".lock"]

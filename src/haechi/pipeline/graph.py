@@ -23,6 +23,8 @@ class Stage:
         files: the dotted fields that name files or folders whose contents its result depends on.
         assets: folders of the package's own data that its result depends on.
         module: where `run(task)` is; imported when the stage runs, and its source counts towards the fingerprint.
+        check: module whose `check(recipe)` reads what people gave to the stage, before any stage runs; empty if it
+            comes so early that it may say itself what is wrong.
         enabled_by: the dotted field that switches it on; empty if it always runs.
     """
 
@@ -33,6 +35,7 @@ class Stage:
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
+    check: str = ""
     enabled_by: str = ""
 
     def enabled(self, recipe: Recipe) -> bool:
@@ -139,6 +142,7 @@ STAGES = Graph(
             needs=("sample", "split"),
             settings=("seed", "language", "prompt.instructed", "documents.k", "compare", "reward.held_out"),
             files=("compare.path",),
+            check="haechi.stages.preferences",
         ),
         Stage(
             name="reward",

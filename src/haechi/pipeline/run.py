@@ -96,6 +96,9 @@ def run(
     if folder.is_dir() and not run_folder.recipe.is_file() and any(item.name != LOCK for item in folder.iterdir()):
         raise StageError(f"{folder}: not empty, and not a run. Fix: choose another folder with --folder.")
     with locked(folder), StopSignals() as signals:
+        for stage in plan:
+            if stage.check and run_folder.result(stage.name) is None:
+                importlib.import_module(stage.check).check(recipe)
         before = {path: path.read_bytes() for path in (run_folder.recipe, run_folder.about) if path.is_file()}
         _describe(run_folder, recipe)
         walk = _Walk(recipe, run_folder, progress or Silent(), graph, signals)

@@ -28,6 +28,8 @@ from haechi.stages.sample import sampling_of
 
 SYSTEMS = ("base", "sft", "best_of_n", "dpo", "ppo")
 _DEEP = 50
+# Test questions whose KL is estimated; it takes three passes over a prompt, and no verdict rests on it.
+_KL_QUESTIONS = 128
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def _systems(task: Task) -> list[str]:
 def _answers(
     task: Task, name: str, cases: Sequence[Case], prompts: list[list[int]], learned: RewardModel
 ) -> tuple[list[Answer], Sequence[float | None]]:
-    """One answer a prompt, and its system's KL to SFT there."""
+    """One answer a prompt, and its system's KL to SFT at some of the prompts (`_KL_QUESTIONS`)."""
     recipe = task.recipe
     base, sft = base_of(task), sft_role(task, base_of(task))
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
@@ -89,13 +91,22 @@ def _answers(
         case _:
             role = aligned_role(task, base, name)
     answers = [group[0] for group in sample(base, role, prompts, greedy)]
-    if role is None:
-        return answers, [None] * len(prompts)
     if role is sft:
         return answers, [0.0] * len(prompts)
-    return answers, divergences(
-        base, role, prompts, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
+    asked = permutation(len(prompts), recipe.seed, 1)[:_KL_QUESTIONS]
+    found = divergences(
+        base,
+        role,
+        sft,
+        [prompts[i] for i in asked],
+        recipe.prompt.max_answer_tokens,
+        seed=task.seed,
+        token_budget=recipe.ppo.token_budget,
     )
+    kls: list[float | None] = [None] * len(prompts)
+    for place, kl in zip(asked, found, strict=True):
+        kls[place] = kl
+    return answers, kls
 
 
 def _best(task: Task, cases: Sequence[Case], prompts: list[list[int]], learned: RewardModel, sft: Role) -> list[Answer]:

@@ -158,7 +158,12 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
         return {
             "reward": float(total.mean()),
             "kl": divergence(
-                base, policy, apart, recipe.prompt.max_answer_tokens, task.seed, recipe.ppo.token_budget
+                base,
+                policy,
+                apart,
+                recipe.prompt.max_answer_tokens,
+                seed=task.seed,
+                token_budget=recipe.ppo.token_budget,
             ),
             **headline([case.question for case in cases], scores),
         }
@@ -167,20 +172,27 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
 
 
 def divergence(
-    base: SharedBase, role: Role, prompts: list[list[int]], max_new_tokens: int, seed: int, token_budget: int
+    base: SharedBase, policy: Role, prompts: list[list[int]], max_new_tokens: int, *, seed: int, token_budget: int
 ) -> float:
-    """KL of a role to its parent in nats an answer, averaged over prompts."""
-    values = divergences(base, role, prompts, max_new_tokens, seed, token_budget)
+    """KL of a policy to its parent in nats an answer, averaged over prompts."""
+    values = divergences(base, policy, policy.parent, prompts, max_new_tokens, seed=seed, token_budget=token_budget)
     return sum(values) / len(values)
 
 
 def divergences(
-    base: SharedBase, role: Role, prompts: list[list[int]], max_new_tokens: int, seed: int, token_budget: int
+    base: SharedBase,
+    role: Role | None,
+    reference: Role | None,
+    prompts: list[list[int]],
+    max_new_tokens: int,
+    *,
+    seed: int,
+    token_budget: int,
 ) -> list[float]:
-    """The k1 estimate of the KL to the parent from one sampled answer for each prompt."""
+    """The k1 estimate of the KL to a reference from one sampled answer for each prompt; None is the base."""
     answers = sample(base, role, prompts, Sampling(temperature=1.0, max_new_tokens=max_new_tokens), seed=seed)
     trees = [Tree(prompt, [group[0].ids]) for prompt, group in zip(prompts, answers, strict=True)]
     groups = micro_batches(trees, token_budget)
     # Both by one path: in bfloat16 the rollout rounds otherwise, and a policy that has not moved would have a KL.
-    policy, reference = (token_logps(base, one, trees, groups) for one in (role, role.parent))
-    return [float(logps.sum() - others.sum()) for logps, others in zip(policy, reference, strict=True)]
+    ours, theirs = (token_logps(base, one, trees, groups) for one in (role, reference))
+    return [float(logps.sum() - others.sum()) for logps, others in zip(ours, theirs, strict=True)]

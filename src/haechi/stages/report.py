@@ -159,13 +159,14 @@ def _notes(task: Task, systems: list[str]) -> list[str]:
         if korean
         else "Every system read the same passages. Only best-of-n samples; the others answer greedily."
     )
-    drawn = recipe.sample
-    if "best_of_n" in systems and (drawn.temperature, drawn.top_k, drawn.top_p) == (1, 0, 1):
-        n = recipe.evaluate.best_of_n
+    if "best_of_n" in systems:
+        n, temperature = recipe.evaluate.best_of_n, f"{recipe.sample.temperature:g}"
         bound = kl_bound(n)
         notes.append(
-            f"best-of-{n}의 답이 SFT의 답에서 벗어난 정도(KL)는 최대 {bound:.2f}nat입니다."
+            f"best-of-{n}의 답이 그 답을 뽑은 SFT의 분포(온도 {temperature})에서 벗어난 정도(KL)는 최대 "
+            f"{bound:.2f}nat입니다."
             if korean
-            else f"The KL of best-of-{n} to SFT is at most {bound:.2f} nats an answer."
+            else f"The KL of best-of-{n} to what it draws from (SFT at temperature {temperature}) is at most "
+            f"{bound:.2f} nats an answer."
         )
     return notes

@@ -46,7 +46,7 @@ def run(task: Task) -> dict[str, Any]:
         use_margin=settings.margin,
         centring=settings.centre,
         validation=pairs.held_out,
-        validate_every=max(steps // 8, 1),
+        validate_every=max(steps // 4, 1),
     )
     train(
         learner,

@@ -48,7 +48,7 @@ def run(task: Task) -> dict[str, Any]:
         token_budget=settings.token_budget,
         seed=task.seed,
         validation=supervised_trees(task, base, _taught(task, validation_cases)),
-        validate_every=max(steps // 8, 1),
+        validate_every=max(steps // 4, 1),
     )
     train(
         learner, role.parameters(), loop_settings(settings, steps), task.folder, hooks(task, "loss", "validation/loss")
