@@ -316,6 +316,8 @@ class Rewards(Section):
     """Weight of the length penalty: how far an answer exceeds the budget, in budgets, at most 1."""
     length_budget: Count = 32
     """Tokens that an answer may have for free."""
+    abstaining: NonNegative = 0.0
+    """What declining to answer costs: more of it, fewer refusals, wrong ones and right ones."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:

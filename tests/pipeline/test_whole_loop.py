@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -82,6 +85,22 @@ def test_learning_happens(run_folder: Path) -> None:
 def test_ppo_starts_where_sft_ended(run_folder: Path) -> None:
     first = metrics(run_folder, "ppo")[0]
     assert first["kl"] == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_killed_stage_ends_as_the_uninterrupted_one(run_folder: Path, tmp_path: Path) -> None:
+    """SIGKILL in a process of its own, at whatever moment after a checkpoint; what follows the training counts, too."""
+    copy = tmp_path / "run"
+    shutil.copytree(run_folder, copy)
+    shutil.rmtree(copy / "ppo")
+    command = [sys.executable, "-m", "haechi", "ppo", str(copy), "--ppo.checkpoint_every", "1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while not list((copy / "ppo" / "checkpoints").glob("checkpoint-*4")):
+            with pytest.raises(subprocess.TimeoutExpired):  # it must not end before
+                process.wait(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL and not (copy / "ppo" / "result.json").exists()
+    assert main(["ppo", str(copy)]) == 0
+    assert (copy / "ppo" / "role.safetensors").read_bytes() == (run_folder / "ppo" / "role.safetensors").read_bytes()
 
 
 def test_merged_folder_is_a_plain_model(run_folder: Path) -> None:

@@ -46,11 +46,10 @@ def generate(
     """
     register: Register = rng.choices(("plain", "formal", "polite"), (6, 2, 1))[0]
     titles = _titles(rng, passages)
-    fewest, most = (1, 2) if rng.random() < 0.5 else (2, 6)  # a search may find pieces of a sentence or of a section
     told: list[list[Fact]] = []
     known: set[Matter] = set()
     for title in titles:
-        told.append(random_facts(rng, title, known, rng.randint(fewest, most), unseen_templates))
+        told.append(random_facts(rng, title, known, rng.randint(2, 6), unseen_templates))
     texts = [told_in_prose(rng, facts, register, unseen_templates) for facts in told]
     asked = tuple(
         unanswerable_question(rng, titles, told, known, unseen_templates)

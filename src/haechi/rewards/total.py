@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 # These terms are prices: they are given as positive numbers and taken off.
-_PENALTIES = frozenset({"length", "missing_eos"})
+_PENALTIES = frozenset({"length", "abstaining", "missing_eos"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class RewardWeights:
         grounded: support of the claims by the passages they cite, 0 to 1.
         cited: F1 of the citations, 0 to 1.
         length: penalty for each budget of length too many.
+        abstaining: penalty for declining to answer, 0 or 1.
         missing_eos: penalty for an answer that did not end by itself, 0 or 1.
     """
 
@@ -26,6 +27,7 @@ class RewardWeights:
     grounded: float = 0.0
     cited: float = 0.0
     length: float = 0.0
+    abstaining: float = 0.0
     missing_eos: float = 0.0
 
     def __post_init__(self) -> None:
@@ -44,7 +46,8 @@ def combine(
     """The total reward of each answer and the signed, weighted parts that it is the sum of.
 
     Args:
-        terms: by term one number an answer. `length` and `missing_eos` are penalties >= 0 and are subtracted.
+        terms: by term one number an answer. `length`, `abstaining` and `missing_eos` are penalties >= 0 and are
+            subtracted.
 
     Raises:
         ValueError: a term is unknown, or has a weight and is missing; the terms differ in length; or a number is NaN

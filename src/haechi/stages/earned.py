@@ -39,6 +39,7 @@ class Earned:
             grounded=settings.rewards.grounded,
             cited=settings.rewards.cited,
             length=settings.rewards.length,
+            abstaining=settings.rewards.abstaining,
             missing_eos=settings.missing_eos_penalty,
         )
 
@@ -55,8 +56,10 @@ class Earned:
         return torch.tensor(total), {name: torch.tensor(part) for name, part in parts.items()}
 
     def _rules(self, case: Case, answer: Answer) -> dict[str, float | None]:
+        text = self.base.codec.decode(answer.ids)
         return {
-            **_support(self.base.codec.decode(answer.ids), case, self.words),
+            **_support(text, case, self.words),
+            "abstaining": float(abstains(text, self.words)),
             "length": length_penalty(len(answer.ids), self.length_budget),
             "missing_eos": float(not answer.ended),
         }

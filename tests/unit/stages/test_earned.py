@@ -87,6 +87,12 @@ def test_an_empty_answer_rests_on_nothing() -> None:
     assert total.tolist() == [2.0, 0.0]
 
 
+def test_declining_has_its_price_and_answering_has_none() -> None:
+    total, parts = earned(["오누리입니다. [2]", "", WORDS.abstention], abstaining=0.3)
+    assert parts["abstaining"].tolist() == pytest.approx([0.0, 0.0, -0.3])
+    assert total.tolist() == pytest.approx([1.0, 0.0, 0.75 - 0.3])
+
+
 def test_an_answer_that_was_cut_pays() -> None:
     total, parts = earned(["오누리입니다. [2]"] * 2, ended=(True, False))
     assert total.tolist() == [1.0, 0.25]
