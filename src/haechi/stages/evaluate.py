@@ -29,7 +29,7 @@ from haechi.stages.sample import sampling_of
 SYSTEMS = ("base", "sft", "best_of_n", "dpo", "ppo")
 _DEEP = 50
 # Test questions whose KL is estimated; it takes three passes over a prompt, and no verdict rests on it.
-_KL_QUESTIONS = 128
+_KL_QUESTIONS = 64
 
 
 def run(task: Task) -> dict[str, Any]:
