@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
 
 
 def steps_for(examples: int, batch_size: int, epochs: int) -> int:
@@ -33,3 +37,8 @@ def permutation(size: int, seed: int, turn: int) -> list[int]:
     """A random order of range(size), another one for every turn."""
     generator = torch.Generator().manual_seed((seed * 1_000_003 + turn) % 2**63)
     return torch.randperm(size, generator=generator).tolist()
+
+
+def some(items: Sequence[T], count: int | None, seed: int) -> list[T]:
+    """At most `count` of the items, drawn by chance, in their own order; all of them where it is None."""
+    return [items[i] for i in sorted(permutation(len(items), seed, 0)[:count])]

@@ -10,7 +10,7 @@ import torch
 
 from haechi.engine.rollout import Answer, Sampling, sample
 from haechi.evaluate.score import Scores, headline, score_answer
-from haechi.learners.batches import permutation
+from haechi.learners.batches import some
 from haechi.methods.best_of_n import best_of_n
 from haechi.models.roles import Role
 from haechi.pipeline.task import Task
@@ -36,9 +36,7 @@ def run(task: Task) -> dict[str, Any]:
     """Writes `answers.jsonl` (docs/architecture.md) and `retrieval.jsonl`."""
     recipe = task.recipe
     base, words = base_of(task), words_of(recipe)
-    cases = load_cases(task, "test")
-    wanted = permutation(len(cases), recipe.seed, 0)[: recipe.evaluate.max_questions]
-    cases = [cases[i] for i in sorted(wanted)]
+    cases = some(load_cases(task, "test"), recipe.evaluate.max_questions, recipe.seed)
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     learned = RewardModel(task, base, recipe.ppo.token_budget)
     rows = [_row(case) for case in cases]
@@ -93,7 +91,7 @@ def _answers(
     answers = [group[0] for group in sample(base, role, prompts, greedy)]
     if role is sft:
         return answers, [0.0] * len(prompts)
-    asked = permutation(len(prompts), recipe.seed, 1)[:_KL_QUESTIONS]
+    asked = some(range(len(prompts)), _KL_QUESTIONS, task.seed)
     found = divergences(
         base,
         role,

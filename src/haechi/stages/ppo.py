@@ -12,7 +12,7 @@ from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.evaluate.score import headline, score_answer
-from haechi.learners.batches import permutation
+from haechi.learners.batches import some
 from haechi.learners.experience import PPORun
 from haechi.learners.ppo import PPOLearner, Validation
 from haechi.methods.kl import AdaptiveKL, FixedKL
@@ -144,7 +144,7 @@ def _validation(task: Task, base: SharedBase, learned: RewardModel, cases: list[
     prompts = [prompt_of(case, base.codec, words, recipe) for case in cases]
     earned = Earned(base, cases, prompts, learned, recipe.ppo, words)
     sampling = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
-    apart = [prompts[i] for i in permutation(len(prompts), task.seed, 0)[:_KL_PROMPTS]]
+    apart = some(prompts, _KL_PROMPTS, task.seed)
 
     def measure(policy: Role) -> Mapping[str, float]:
         answers = sample(base, policy, prompts, sampling)

@@ -11,7 +11,7 @@ from haechi.engine.forward import answer_scores
 from haechi.engine.loop import train
 from haechi.engine.trees import Tree, micro_batches, split_wide
 from haechi.evaluate.reward_model import score_reward_model
-from haechi.learners.batches import steps_for
+from haechi.learners.batches import some, steps_for
 from haechi.learners.pairs import RewardLearner
 from haechi.methods.reward import Normalisation, normalisation
 from haechi.models.base import SharedBase
@@ -26,7 +26,7 @@ from haechi.stages.earned import attempts_earn
 from haechi.stages.loop import hooks
 from haechi.stages.models import answer_ids, base_of, sft_role, trainable
 from haechi.stages.pairs import load_pairs
-from haechi.stages.sft import loop_settings
+from haechi.stages.sft import CURVE, loop_settings
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -45,7 +45,7 @@ def run(task: Task) -> dict[str, Any]:
         seed=task.seed,
         use_margin=settings.margin,
         centring=settings.centre,
-        validation=pairs.held_out,
+        validation=some(pairs.held_out, CURVE, task.seed),
         validate_every=max(steps // 4, 1),
     )
     train(

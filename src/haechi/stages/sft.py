@@ -9,7 +9,7 @@ from haechi.engine.loop import LoopSettings, train
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree
 from haechi.errors import ModelError, StageError
-from haechi.learners.batches import permutation, steps_for
+from haechi.learners.batches import some, steps_for
 from haechi.learners.sft import SupervisedLearner
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
@@ -23,6 +23,7 @@ from haechi.stages.cases import Case, Part, load_cases, prompt_of, words_of
 from haechi.stages.loop import hooks
 from haechi.stages.models import answer_ids, base_of, trainable
 
+CURVE = 64  # validation questions behind the curve of a training: it warns, and decides nothing
 _SHOWN_SAMPLES = 8
 
 
@@ -47,7 +48,7 @@ def run(task: Task) -> dict[str, Any]:
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
-        validation=supervised_trees(task, base, _taught(task, validation_cases)),
+        validation=supervised_trees(task, base, some(_taught(task, validation_cases), CURVE, task.seed)),
         validate_every=max(steps // 4, 1),
     )
     train(
@@ -135,8 +136,4 @@ def _taught(task: Task, cases: list[Case]) -> list[Case]:
 
 def _chosen(task: Task, cases: list[Case]) -> list[Case]:
     """The recipe's SFT examples, drawn once for all."""
-    cases = _taught(task, cases)
-    limit = task.recipe.questions.sft_examples
-    if limit is None or limit >= len(cases):
-        return cases
-    return [cases[i] for i in sorted(permutation(len(cases), task.seed, 0)[:limit])]
+    return some(_taught(task, cases), task.recipe.questions.sft_examples, task.seed)

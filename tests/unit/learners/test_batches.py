@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from haechi.learners.batches import batch_at, permutation, steps_for, stream_at
+from haechi.learners.batches import batch_at, permutation, some, steps_for, stream_at
 
 
 @pytest.mark.parametrize(("examples", "batch"), [(10, 3), (4, 4), (3, 8), (1, 1)])
@@ -33,3 +33,10 @@ def test_a_stream_gives_every_step_as_many_and_every_example_as_often(examples: 
     for turn in range(len(seen) // examples):
         assert sorted(seen[turn * examples : (turn + 1) * examples]) == list(range(examples))
     assert steps == [stream_at(step, examples, size, seed=2) for step in range(3 * examples)]
+
+
+def test_some_are_drawn_by_chance_and_stay_in_order() -> None:
+    drawn = some("abcdefghij", 4, seed=3)
+    assert len(set(drawn)) == 4 and drawn == sorted(drawn) == some("abcdefghij", 4, seed=3)
+    assert len({tuple(some("abcdefghij", 4, seed)) for seed in range(20)}) > 10
+    assert some("abc", None, 0) == some("abc", 9, 0) == ["a", "b", "c"]
