@@ -244,8 +244,10 @@ def _ask(words: list[str]) -> int:
         return 0
     arguments = parse(words)
     _only_options(arguments)
-    if not 1 <= len(arguments.alone) <= 2:
-        raise RecipeError('ask takes a run and a question. Fix: haechi ask runs/library "When does it open?".')
+    if not 1 <= len(arguments.alone) <= 2 or arguments.alone[-1].strip() == "":
+        raise RecipeError(
+            'ask takes a run and a question in quotes. Fix: haechi ask runs/library "When does it open?".'
+        )
     from haechi.pipeline.run import Run
 
     folder = Path(arguments.alone[0])

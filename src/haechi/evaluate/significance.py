@@ -144,8 +144,8 @@ def verdict(interval: Interval, better: Better, name_a: str, name_b: str, metric
 
 _KOREAN = {
     "frame": "{title}: {sentence} (차이 {value:+.3g}, 95% 구간 {low:.3g}~{high:.3g}, 질문 {n}개).",
-    "few": "주제가 너무 적어 {a}, {b}의 차이를 판단할 수 없습니다",
-    "same": "{a}, {b}의 차이가 통계적으로 유의하지 않습니다",
+    "few": "주제가 너무 적어 {a} 대 {b}의 차이를 판단할 수 없습니다",
+    "same": "{a} 대 {b}의 차이는 통계적으로 유의하지 않습니다",
     "better": "{a}의 결과가 {b}보다 유의하게 좋습니다",
     "worse": "{a}의 결과가 {b}보다 유의하게 나쁩니다",
     "more": "{a}의 값이 {b}보다 유의하게 큽니다",

@@ -131,8 +131,8 @@ ENGLISH = {
     # The reward model.
     "reward": "Reward model",
     "reward.about": (
-        "The reward model learns from comparisons which of two answers is preferred. It can be no more accurate "
-        "than the comparisons it is tested on."
+        "The reward model learns from comparisons which of two answers is preferred. Comparisons hold "
+        "mistakes, so agreement with them can hardly exceed the ceiling; “against the true preference” is without them."
     ),
     "reward.accuracy": "Agreement with held-out comparisons",
     "reward.accuracy.about": (
@@ -219,12 +219,16 @@ ENGLISH = {
     "curve.reward_chosen": "Reward of the chosen",
     "curve.reward_rejected": "Reward of the rejected",
     "curve.stopped_early": "Stopped early",
+    "curve.ptx_loss": "SFT loss (ptx)",
+    "curve.critic_fit": "First fit of the value head",
     "series.std": "deviation",
     "series.total": "total",
     "series.learned": "learned",
     "series.grounded": "grounded",
     "series.cited": "cited",
     "series.length": "length",
+    "series.abstaining": "price of abstaining",
+    "series.missing_eos": "price of not ending",
     "about.loss": "What the optimiser lowers; validation rising while training falls is overfitting.",
     "about.sft.loss": "Cross-entropy of the answers' tokens, in nats; validation rising is overfitting.",
     "about.reward.loss": "−log σ(margin) of the pairs; without stated margins log 2 ≈ 0.693 is knowing nothing.",

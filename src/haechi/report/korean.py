@@ -54,11 +54,11 @@ KOREAN = {
         "보상이 높다는 이유로 이 모델을 고르지 마세요."
     ),
     "hacking.suspected.why": (
-        "보상 {reward}, 정답률 {quality}. 두 차이가 모두 0과 구분되지는 않으므로 우연일 수 있습니다. 보상을 믿기 "
+        "보상 {reward}, 정답률 {quality}. 두 차이 가운데 적어도 하나는 우연일 수 있습니다. 보상을 믿기 "
         "전에 아래에서 틀리게 된 답변을 읽어 보세요."
     ),
     "hacking.suspected.why.f1": (
-        "보상 {reward}, 글자 F1 {quality}. 두 차이가 모두 0과 구분되지는 않으므로 우연일 수 있습니다. 보상을 믿기 "
+        "보상 {reward}, 글자 F1 {quality}. 두 차이 가운데 적어도 하나는 우연일 수 있습니다. 보상을 믿기 "
         "전에 아래에서 모범 답에서 멀어진 답변을 읽어 보세요."
     ),
     "headline": "시스템별 정답률",
@@ -132,7 +132,8 @@ KOREAN = {
     # The reward model.
     "reward": "보상 모델",
     "reward.about": (
-        "보상 모델은 비교 결과에서 어느 답변이 선호되는지 배웁니다. 평가에 쓰인 비교보다 더 정확할 수는 없습니다."
+        "보상 모델은 비교 결과에서 어느 답변이 선호되는지 배웁니다. 비교에도 실수가 섞여 있어 그 비교와의 일치율은 "
+        "상한을 넘기 어렵습니다. ‘참 선호 기준’은 실수를 바로잡은 판단과 견준 값입니다."
     ),
     "reward.accuracy": "따로 둔 비교와의 일치",
     "reward.accuracy.about": "따로 둔 쌍에서 선호된 답변의 점수가 더 높은 비율과 95% 구간입니다.",
@@ -217,12 +218,16 @@ KOREAN = {
     "curve.reward_chosen": "선호 답변의 보상",
     "curve.reward_rejected": "비선호 답변의 보상",
     "curve.stopped_early": "조기 종료",
+    "curve.ptx_loss": "SFT 손실(ptx)",
+    "curve.critic_fit": "가치 머리의 초기 적합도",
     "series.std": "표준편차",
     "series.total": "합계",
     "series.learned": "학습된 보상",
     "series.grounded": "근거",
     "series.cited": "인용",
     "series.length": "길이",
+    "series.abstaining": "보류 비용",
+    "series.missing_eos": "끝맺지 못한 벌점",
     "about.loss": "최적화가 낮추는 값입니다. 학습은 내려가는데 검증이 오르면 과적합입니다.",
     "about.sft.loss": "답변 토큰의 교차 엔트로피(nat)입니다. 검증 손실이 오르면 과적합입니다.",
     "about.reward.loss": "쌍의 −log σ(점수 차)입니다. 정한 격차가 없으면 log 2 ≈ 0.693이 전혀 모르는 상태입니다.",

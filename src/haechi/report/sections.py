@@ -80,14 +80,16 @@ def metric_titles(results: Results, words: Words) -> dict[str, str]:
 
 
 def verdict(results: Results, words: Words) -> list[Statement]:
-    """The findings in words: warnings of reward hacking first, then who answers better than whom."""
+    """The findings in words: reward hacking that is shown, who answers better than whom, hacking that may be chance."""
     systems = systems_of(results)
-    warnings = [_warning(results, after, words) for after in ("ppo", "dpo", "best_of_n") if after in systems]
+    found = (_warning(results, after, words) for after in ("ppo", "dpo", "best_of_n") if after in systems)
+    warnings = [warning for warning in found if warning is not None]
     asked = [pair for pair in _QUESTIONS if pair[0] in systems and pair[1] in systems]
     findings = [one for a, b in asked if (one := _finding(results, a, b, words)) is not None]
     if not findings:
         findings = [Statement("missing", words("verdict.none"), "")]
-    return [warning for warning in warnings if warning is not None] + findings
+    shown = [warning for warning in warnings if warning.tone == "warning"]
+    return shown + findings + [warning for warning in warnings if warning not in shown]
 
 
 def systems_table(results: Results, words: Words) -> list[MetricRow]:

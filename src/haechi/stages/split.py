@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from haechi.errors import InputError, StageError
+from haechi.errors import InputError
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
@@ -19,6 +19,9 @@ from haechi.records.types import Question
 from haechi.retrieval.contexts import retrieved_contexts, training_contexts
 from haechi.retrieval.library import Library
 from haechi.stages.cases import Case, save_cases
+
+# Training questions below which no stage after this one has anything to work with.
+_FEWEST = 4
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -43,6 +46,12 @@ def run(task: Task) -> dict[str, Any]:
         )
     parts = split(kept, settings.split.model_dump(), task.seed, threshold=settings.near_duplicate)
     parts["train"], practice = _practice(task, parts["train"])
+    if len(parts["train"]) < _FEWEST:
+        raise InputError(
+            path,
+            f"of {len(kept)} questions {len(parts['train'])} would be trained on, too few to learn anything from",
+            "add questions: a few dozen run, about a hundred make a verdict",
+        )
     prompts = [*practice, *_prompts(task, parts | {"practice": practice})]
     with Library.open(task.inputs["ingest"] / "library") as library:
         _check_gold(path, kept, library)
@@ -79,10 +88,7 @@ def _practice(task: Task, questions: list[Question]) -> tuple[list[Question], li
     if not settings.practice:
         return questions, []
     if len(questions) < 2:
-        raise StageError(
-            f"questions.practice is {settings.practice}, but of {len(questions)} training question there is nothing to "
-            "share out. Fix: set questions.practice to 0, or add questions."
-        )
+        return questions, []
     shares = {"train": 1 - settings.practice, "practice": settings.practice}
     facts = [replace(question, topic=question.evidence or "") for question in questions]
     parts = split(facts, shares, task.seed, threshold=settings.near_duplicate)

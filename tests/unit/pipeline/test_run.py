@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from haechi.errors import DivergedError, StageError
-from haechi.pipeline.lock import locked
+from haechi.pipeline.lock import LOCK, locked
 from haechi.pipeline.machine import require_space
 from haechi.pipeline.run import Run, run, stage_seed
 from haechi.pipeline.task import StoppedError
@@ -178,8 +178,9 @@ REFUSING = (
 
 
 def whole(folder: Path) -> dict[str, bytes]:
-    """All files of a run but what says when."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """All files of a run but its lock, which says since when."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != LOCK]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_a_stage_that_refuses_leaves_its_earlier_result_and_the_earlier_recipe(toy: Toy, tmp_path: Path) -> None:

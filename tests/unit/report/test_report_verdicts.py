@@ -100,6 +100,13 @@ def test_hacking_is_shown_only_if_both_differences_exclude_zero() -> None:
     assert hacking(run_of({"sft": systems["sft"]}), "ppo") is None
 
 
+def test_what_may_be_chance_stands_below_the_findings() -> None:
+    systems = {"sft": {"correct": 0.7, "reward": 0.4}, "ppo": {"correct": 0.5, "reward": 1.4}}
+    wide = [comparison("reward", "ppo", "sft", 1.0, 0.2), comparison("correct", "ppo", "sft", -0.2, 0.3)]
+    said = verdict(run_of(systems, wide), ENGLISH)
+    assert [one.tone for one in said] == ["unclear", "caution"]
+
+
 def test_a_warning_stands_above_every_finding() -> None:
     systems = {"sft": {"correct": 0.7, "reward": 0.4}, "ppo": {"correct": 0.5, "reward": 1.4}}
     compared_both = [comparison("reward", "ppo", "sft", 1.0, 0.2), comparison("correct", "ppo", "sft", -0.2, 0.1)]

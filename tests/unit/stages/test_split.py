@@ -86,6 +86,20 @@ def test_practice_is_kept_from_sft_and_comparisons_and_measures_nothing(tmp_path
     assert all(row["question"] == kept[row["question"]["id"]] for row in after["train"] + after["prompts"])
 
 
+def test_three_questions_are_too_few_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As many as a starter shows the form with."""
+    write_world(tmp_path)
+    file = tmp_path / "questions.jsonl"
+    lines = [line for line in file.read_text("utf-8").splitlines() if json.loads(line)["id"].endswith("a")]
+    file.write_text("\n".join(lines[:3]), "utf-8")
+    assert split(tmp_path, None) == 2
+    (said,) = [line for line in capsys.readouterr().err.splitlines() if "Fix:" in line]
+    assert f"{file}: of 3 questions 1 would be trained on" in said
+    assert not (tmp_path / "run" / "split").exists()
+
+
 def test_practice_and_prompts_come_together(tmp_path: Path) -> None:
     asked = [{"prompt": "문서와 상관없는 것도 물어봐도 돼?"}]
     assert split(tmp_path, asked, "--questions.practice", "0.4") == 0
