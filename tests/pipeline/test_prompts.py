@@ -98,3 +98,17 @@ def test_a_preference_that_is_none_is_refused_before_any_training(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1 and f"{file}:2: " in said[0] and "Fix:" in said[0]
     assert not [item for item in (tmp_path / "run").iterdir() if item.name != ".lock"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_prompt_that_does_not_fit_is_refused_before_any_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], named: bool
+) -> None:
+    write_world(tmp_path)
+    write_base(tmp_path / "base")
+    row = {"prompt": "푸른 곳에 창문이" + " 정말로" * 80 + " 있나요?"} | ({"id": "long"} if named else {})
+    (tmp_path / "prompts.jsonl").write_text(json.dumps(row, ensure_ascii=False) + "\n", "utf-8")
+    (tmp_path / "recipe.yaml").write_text(RECIPE.replace("questions: {", "questions: {prompts: ./prompts.jsonl, "))
+    run = ["run", str(tmp_path / "recipe.yaml"), "--folder", str(tmp_path / "run"), "--only", "sft"]
+    assert main([*run, "--prompt.max_prompt_tokens", "256"]) == 2
+    assert f"{tmp_path / 'prompts.jsonl'}{':1' if named else ''}: question " in capsys.readouterr().err

@@ -57,9 +57,13 @@ def test_results_keep_the_contract(run_folder: Path) -> None:
 
 
 def test_equal_answers_to_a_question_earn_the_same(run_folder: Path) -> None:
-    """The reward of every system's answer belongs to that answer: all of a question's are scored at once."""
+    """The reward of every system's answer belongs to that answer: all of a question's are scored at once. And each
+    system that is a policy has its KL to SFT."""
     same = different = 0
     for row in read_rows(run_folder / "evaluate" / "answers.jsonl"):
+        kls = {name: one["kl"] for name, one in row["systems"].items()}
+        assert kls.pop("sft") == 0 and kls.pop("best_of_n") is None
+        assert None not in kls.values() and kls["base"] != 0
         said = [(one["text"], one["reward"]) for one in row["systems"].values()]
         for (text, reward), (other, others) in combinations(said, 2):
             if text == other:

@@ -57,6 +57,7 @@ def test_a_recipe_is_read_with_types_defaults_and_resolved_paths(folder: Path) -
 
 def test_a_base_may_be_its_name_alone(folder: Path) -> None:
     assert load_recipe(write(folder, GOOD + "base: Qwen/Qwen3-0.6B\n")).base.name_or_path == "Qwen/Qwen3-0.6B"
+    assert load_recipe(write(folder, GOOD + "base: saessak\n")).base.name_or_path == "saessak"
     (folder / "base").mkdir()
     assert load_recipe(write(folder, GOOD + "base: ./base\n")).base.name_or_path == str(folder / "base")
 

@@ -75,17 +75,17 @@ def _check_prompts(task: Task, base: SharedBase) -> None:
             try:
                 prompt_of(case, base.codec, words, task.recipe)
             except ModelError as error:
-                raise ModelError(f"{_place(task, case)}: {error}") from error
+                raise ModelError(f"{_place(task, part, case)}: {error}") from error
 
 
-def _place(task: Task, case: Case) -> str:
+def _place(task: Task, part: Part, case: Case) -> str:
     """The file and line of a question; the file alone where its rows have no ids."""
     files = [Path(file) for file in (task.recipe.questions.path, task.recipe.questions.prompts) if file is not None]
     for file in files:
         line = line_of(file, case.question.id) if file.is_file() else None
         if line is not None:
             return f"{file}:{line}"
-    return str(files[0])
+    return str(files[-1] if part == "prompts" else files[0])
 
 
 def supervised_trees(task: Task, base: SharedBase, cases: list[Case]) -> list[Tree]:

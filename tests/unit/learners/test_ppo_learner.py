@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import haechi.learners.experience
 from haechi.engine.forward import answer_starts, answers_of
 from haechi.engine.rollout import Answer, Sampling
 from haechi.engine.trees import Tree
@@ -17,6 +18,7 @@ from haechi.errors import DivergedError
 from haechi.learners.experience import PPORun
 from haechi.learners.ppo import PPOLearner
 from haechi.learners.sft import SupervisedLearner
+from haechi.methods.critic import fit_values
 from haechi.methods.kl import AdaptiveKL, FixedKL
 from haechi.methods.ppo import PPOSettings
 from haechi.models.base import SharedBase
@@ -377,3 +379,39 @@ def test_a_reward_that_is_not_finite_stops_before_the_weights(
     with pytest.raises(DivergedError, match=rf"iteration 0: the reward is {bad} at index 5.*Fix: "):
         run(learner(llama, policy, prompts, rewards=rewards), policy.parameters(), 2)
     assert all(torch.equal(weight, before[name]) for name, weight in policy.state().items())
+
+
+def test_first_values_are_fitted_to_whole_returns_prompt_by_prompt(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lambda says, and with the prompts' own numbers, by which the fit leaves some out."""
+    seen: list[tuple[Tensor, list[int]]] = []
+
+    def watched(states_ND: Tensor, returns_N: Tensor, prompts_N: Tensor) -> Any:
+        seen.append((returns_N, prompts_N.tolist()))
+        return fit_values(states_ND, returns_N, prompts_N)
+
+    monkeypatch.setattr(haechi.learners.experience, "fit_values", watched)
+    for lam in (1.0, 0.5):
+        changes = {"critic_warmup": 2, "prompts": 2, "samples": 1, "gae_lambda": lam}
+        learner(llama, policy_of(llama), prompts, **changes).rollouts.start_values()
+    (returns, numbers), (others, _) = seen
+    assert torch.equal(returns, others)
+    assert set(numbers) == {0, 1, 2, 3}
+
+
+def test_whitened_rewards_keep_their_mean(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role]
+) -> None:
+    rollouts = learner(llama, policy_of(llama), prompts, whiten_rewards=True).rollouts
+    scaled = rollouts._scaled(torch.tensor([3.0, 5.0, 7.0]))
+    assert float(scaled.mean()) > 1 and float(scaled.std(correction=0)) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_max_kl_itself_is_allowed_and_a_tie_keeps_the_earlier(
+    llama: SharedBase, prompts: list[list[int]], policy_of: Callable[..., Role]
+) -> None:
+    method = learner(llama, policy_of(llama), prompts, max_kl=10.0)
+    method._keep_if_best({"reward": 0.5, "kl": 10.0}, 1)
+    method._keep_if_best({"reward": 0.5, "kl": 0.0}, 2)
+    assert method.best_iteration == 1

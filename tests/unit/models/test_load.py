@@ -7,13 +7,14 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from haechi.errors import ModelError
-from haechi.models.load import load_base
+from haechi.models.load import _as_it_lies, load_base
 
 FolderOf = Callable[[str], Path]
 
@@ -172,10 +173,11 @@ def test_a_tokenizer_without_its_config_is_read_as_it_lies(copy_of: FolderOf, na
     assert codec.eos == whole.eos
 
 
-def test_a_special_token_beyond_the_weights_is_refused(copy_of: FolderOf) -> None:
+@pytest.mark.parametrize("token", ["eos_token", "pad_token", "bos_token"])
+def test_a_special_token_beyond_the_weights_is_refused(copy_of: FolderOf, token: str) -> None:
     folder = copy_of("llama")
-    edit(folder / "tokenizer_config.json", eos_token="<|nowhere|>")
-    with pytest.raises(ModelError, match=r"eos_token is number \d+, but the weights know \d+ tokens.*tokenizer_config"):
+    edit(folder / "tokenizer_config.json", **{token: "<|nowhere|>"})
+    with pytest.raises(ModelError, match=rf"{token} is number \d+, but the weights know \d+ tokens.*tokenizer_config"):
         load_base(str(folder), dtype="float32", device="cpu")
 
 
@@ -189,3 +191,12 @@ def test_weights_that_are_not_finite_are_refused_by_name(copy_of: FolderOf, valu
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"model\.layers\.1\.mlp\.up_proj\.weight holds numbers that are not finite"):
         load_base(str(folder), dtype="float32", device="cpu")
+
+
+def test_special_tokens_that_the_vocabulary_lacks_come_from_the_numbers(copy_of: FolderOf) -> None:
+    folder = copy_of("llama")
+    whole = load_base(str(folder), dtype="float32", device="cpu").codec
+    edit(folder / "config.json", bos_token_id=whole.bos[0], eos_token_id=whole.eos)
+    usual: Any = SimpleNamespace(bos_token="<strange>", eos_token="</strange>", pad_token=None, unk_token=None)
+    found = _as_it_lies(folder, usual)
+    assert (found.bos_token_id, found.eos_token_id) == (whole.bos[0], whole.eos)

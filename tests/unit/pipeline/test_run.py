@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from haechi.errors import DivergedError, StageError
+from haechi.pipeline.graph import Graph
 from haechi.pipeline.lock import LOCK, locked
 from haechi.pipeline.machine import require_space
 from haechi.pipeline.run import Run, run, stage_seed
@@ -193,6 +196,57 @@ def test_a_stage_that_refuses_leaves_its_earlier_result_and_the_earlier_recipe(t
             run(toy.with_(seed=1), folder, graph=toy.graph, progress=progress)
         assert whole(folder) == before
     assert progress.notes.count("first: the earlier result stays") == 2
+
+
+def test_an_empty_checkpoints_folder_is_no_checkpoint(toy: Toy, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(toy.recipe, folder, graph=toy.graph)
+    before = whole(folder)
+    toy.rewrite("first", REFUSING.replace("'half').touch()", "'checkpoints').mkdir()"))
+    with pytest.raises(StageError, match="no"):
+        run(toy.with_(seed=1), folder, graph=toy.graph)
+    assert whole(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        (REFUSING.replace("StageError", "DivergedError"), DivergedError),
+        ("import os\ndef run(task):\n    os.kill(os.getpid(), 15)\n    raise task.stopped()\n", StoppedError),
+    ],
+    ids=["diverged", "stopped"],
+)
+def test_a_stage_that_ran_keeps_the_recipe_it_ran_under(
+    toy: Toy, tmp_path: Path, source: str, error: type[Exception]
+) -> None:
+    folder = tmp_path / "run"
+    run(toy.recipe, folder, graph=toy.graph)
+    before = Run(folder).recipe.read_bytes()
+    toy.rewrite("first", source)
+    with pytest.raises(error):
+        run(toy.with_(seed=1), folder, graph=toy.graph)
+    assert Run(folder).recipe.read_bytes() != before
+
+
+def test_an_earlier_result_that_a_kill_left_gives_way(toy: Toy, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    run(toy.recipe, folder, graph=toy.graph)
+    shutil.copytree(folder / "first", Run(folder).earlier("first"))
+    assert "first" in run(toy.with_(seed=1), folder, graph=toy.graph)
+    assert not Run(folder).earlier("first").exists()
+
+
+def test_what_a_stage_is_given_is_checked_before_the_first_one_runs(toy: Toy, tmp_path: Path) -> None:
+    """And not again once the stage has finished: its files may be gone."""
+    refusing = "from haechi.errors import StageError\ndef check(recipe):\n    raise StageError('no. Fix: it.')\n"
+    toy.rewrite("checking", refusing)
+    run(toy.recipe, tmp_path / "run", graph=toy.graph)
+    stages = (replace(stage, check="toy_stages.checking" if stage.name == "third" else "") for stage in toy.graph)
+    graph = Graph(tuple(stages))
+    run(toy.recipe, tmp_path / "run", graph=graph)
+    with pytest.raises(StageError, match="no"):
+        run(toy.recipe, tmp_path / "other", graph=graph)
+    assert not [item for item in (tmp_path / "other").iterdir() if item.name != LOCK]
 
 
 def test_a_stage_that_refuses_leaves_nothing_where_nothing_was(toy: Toy, tmp_path: Path) -> None:
