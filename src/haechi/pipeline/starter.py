@@ -30,7 +30,7 @@ prompt:
 
 documents:
   paths: [documents]    # 이 파일이 있는 폴더를 기준으로 찾습니다
-  max_chars: 160        # 문단 하나의 최대 길이(글자 수)
+  max_chars: 160        # 문단 하나의 최대 길이(글자 수). 새싹은 45자쯤일 때 가장 잘 읽습니다
   k: 4                  # 질문마다 함께 읽을 문단 수
 
 questions:
