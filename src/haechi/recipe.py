@@ -260,6 +260,18 @@ class Compare(Section):
 class Reward(Training):
     """The reward model: a number for an answer, learned from the comparisons."""
 
+    epochs: Annotated[int, Field(ge=0, le=1000)] = 2
+    """Passes over the comparisons; 0 leaves the layers as they are: with the probe, a linear reward on SFT's states."""
+    probe: bool = True
+    """Whether the head begins as the best linear one on SFT's states, and not at random."""
+    evidence: bool = True
+    """Whether the reward model reads, beside the state, how many of the question's words stand in the passages and in
+    the cited one; the probe learns what that is worth."""
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Assumed share of wrong comparisons."""
+    interpolate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """How far to go from the first weights to the trained ones: between the probe and what a few hundred comparisons
+    make of it lie better ones than either (WiSE-FT)."""
     margin: bool = False
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0
@@ -267,6 +279,14 @@ class Reward(Training):
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """Share of the prompts whose pairs only measure the accuracy, where pairs come from a file; otherwise those are the
     pairs on validation questions."""
+
+    @model_validator(mode="after")
+    def _learns(self) -> Self:
+        if not self.probe and not self.epochs:
+            raise ValueError("with neither probe nor epochs nothing is learned. Fix: give epochs, or set probe: true.")
+        if self.evidence and not self.probe:
+            raise ValueError("what evidence is worth the probe learns. Fix: set probe: true, or evidence: false.")
+        return self
 
 
 class Dpo(Training):

@@ -16,7 +16,12 @@ import torch
 from tiny import PEOPLE, PLACES, RECIPE, write_base, write_world
 
 from haechi.cli import main
+from haechi.pipeline.reading import load_saved
+from haechi.pipeline.task import Silent, Task
 from haechi.records.write import read_rows
+from haechi.stages.cases import case_of, prompt_of
+from haechi.stages.models import RewardModel, base_of
+from haechi.stages.pairs import load_pairs
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +59,24 @@ def test_results_keep_the_contract(run_folder: Path) -> None:
     assert retrieval["recall@1"]["value"] <= retrieval["ndcg@k"]["value"] <= retrieval["recall@k"]["value"]
     assert found["stages"]["ppo"]["seconds"] > 0
     assert any("모의 평가자" in note and "10%" in note for note in found["notes"])
+
+
+def test_the_reward_model_that_serves_is_the_one_that_was_measured(run_folder: Path) -> None:
+    """PPO, best-of-n and the evaluation ask `RewardModel`; accuracy.json has the scores of the learner. The evidence is
+    in both, and a reward model that left it out would differ."""
+    inputs = {folder.name: folder for folder in run_folder.iterdir() if folder.is_dir()}
+    task = Task(load_saved(run_folder / "recipe.json"), run_folder / "reward", inputs, Silent(), seed=0)
+    base = base_of(task)
+    model = RewardModel(task, base, 500)
+    rows = load_pairs(task, base, 500).held_out_rows
+    cases = [case_of(row["case"]) for row in rows]
+    prompts = [prompt_of(case, base.codec, model.words, task.recipe) for case in cases]
+    texts = [[row["chosen"], row["rejected"]] for row in rows]
+    scores = model(cases, prompts, [[base.codec.answer(text) for text in pair] for pair in texts]).view(-1, 2)
+    measured = json.loads((run_folder / "reward" / "accuracy.json").read_text("utf-8"))["scores"]
+    assert scores[:, 0].tolist() == pytest.approx(measured["chosen"], abs=1e-4)
+    assert scores[:, 1].tolist() == pytest.approx(measured["rejected"], abs=1e-4)
+    assert any(abs(value) > 0.01 for value in model.evidence.values())
 
 
 def test_equal_answers_to_a_question_earn_the_same(run_folder: Path) -> None:

@@ -118,6 +118,19 @@ def answer_scores(
 
 
 @torch.no_grad()
+def answer_states(
+    base: SharedBase, role: Role | None, trees: Sequence[Tree], groups: Sequence[Sequence[int]]
+) -> Tensor:
+    """The state [A, D] of each answer's last token, in the order of the trees (groups: `micro_batches`)."""
+    starts = answer_starts(trees)
+    states_AD = torch.zeros(starts[-1], base.width)
+    for group in groups:
+        scored = score_trees(base, role, [trees[i] for i in group], logps=False)
+        states_AD[answers_of(group, starts)] = scored.last_AD.float().cpu()
+    return states_AD
+
+
+@torch.no_grad()
 def token_logps(
     base: SharedBase,
     role: Role | None,

@@ -4,7 +4,7 @@ A prompt is one tree with all its answers, and all that was said of them is lear
 2203.02155, section 3.5): the prompt is computed once, and an answer that stands in several comparisons does not come
 back as if it were new.
 
-Legend: A answers, P pairs of them.
+Legend: A answers, P pairs of them, F numbers known of an answer beside its state.
 """
 
 from __future__ import annotations
@@ -45,10 +45,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ComparedPrompt:
-    """A prompt with its answers, and the comparisons among them."""
+    """A prompt with its answers, and the comparisons among them.
+
+    Attributes:
+        evidence: for each answer the numbers that a reward model reads beside its state; none by default.
+    """
 
     tree: Tree
     pairs: Sequence[Pair]
+    evidence: Sequence[Sequence[float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +122,18 @@ def paired(values_A: Tensor, compared: Sequence[ComparedPrompt]) -> Tensor:
     return values_A[torch.tensor(places, device=values_A.device)]
 
 
+def evidence_of(compared: Sequence[ComparedPrompt]) -> Tensor:
+    """What is known of each answer beside its state [A, F]; F is 0 where nothing is."""
+    rows = [tuple(row) for one in compared for row in one.evidence or [()] * len(one.tree.answers)]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), -1)
+
+
 class RewardLearner(_PairLearner):
-    """A reward model: Bradley-Terry on the head's score of each answer's last token.
+    """A reward model: Bradley-Terry on the head's score of each answer's last token, and what the evidence adds to it.
 
     Args:
+        evidence: what the numbers known beside the state are worth [F]; fixed, the head learns what they leave over.
+        label_smoothing: assumed share of wrong comparisons.
         validation: comparisons on which the accuracy is measured every `validate_every` steps.
         centring: weight of (r_chosen + r_rejected)², which keeps scores near 0.
     """
@@ -134,13 +147,16 @@ class RewardLearner(_PairLearner):
         batch_size: int,
         token_budget: int,
         seed: int,
+        evidence: Tensor | None = None,
         use_margin: bool = False,
         centring: float = 0.0,
+        label_smoothing: float = 0.0,
         validation: Sequence[ComparedPrompt] = (),
         validate_every: int = 0,
     ) -> None:
         super().__init__(base, role, compared, batch_size=batch_size, token_budget=token_budget, seed=seed)
-        self.use_margin, self.centring = use_margin, centring
+        self.evidence_F = evidence
+        self.use_margin, self.centring, self.label_smoothing = use_margin, centring, label_smoothing
         self.validation, self.validate_every = validation, validate_every
 
     def loss(self, micro: Micro) -> tuple[Tensor, Mapping[str, float]]:
@@ -148,10 +164,12 @@ class RewardLearner(_PairLearner):
         prompts = self._prompts(micro)
         trees = [prompt.tree for prompt in prompts]
         scored = score_trees(self.base, self.role, trees, logps=False, trunk=self.trunk)
-        scores_P2 = paired(self.role.head(scored.last_AD.float()).squeeze(-1), prompts)
+        scores_A = self.role.head(scored.last_AD.float()).squeeze(-1)
+        scores_P2 = paired(scores_A + self._known(prompts).to(scores_A.device), prompts)
         loss_P, metrics = bradley_terry(
             scores_P2[:, 0],
             scores_P2[:, 1],
+            preference_P=torch.full_like(scores_P2[:, 0], 1 - self.label_smoothing) if self.label_smoothing else None,
             margin_P=self._margins(micro) if self.use_margin else None,
             weights_P=self._weights(micro),
             centring=self.centring,
@@ -171,7 +189,13 @@ class RewardLearner(_PairLearner):
         trees = [one.tree for one in compared]
         groups = micro_batches(trees, self.token_budget)
         scores_A = answer_scores(self.base, self.role, trees, groups, TrunkCache(self.role.first_layer, 0))
-        return paired(scores_A, compared)
+        return paired(scores_A + self._known(compared), compared)
+
+    def _known(self, compared: Sequence[ComparedPrompt]) -> Tensor:
+        """What the evidence says of each answer [A]."""
+        if self.evidence_F is None:
+            return torch.zeros(sum(len(one.tree.answers) for one in compared))
+        return evidence_of(compared) @ self.evidence_F
 
 
 class DPOLearner(_PairLearner):

@@ -45,11 +45,11 @@ def tokenize_many(texts: Iterable[str]) -> Iterator[list[str]]:
     """`tokenize` for many texts, in order; Kiwi analyses them on all cores."""
     normal = [unicodedata.normalize("NFC", text) for text in texts]
     if tokenizer_name() == "bigram":
-        yield from map(_surface_terms, normal)
+        yield from map(surface_terms, normal)
         return
     analysed = cast("Iterable[list[Token]]", _kiwi().tokenize(normal))  # a list for each text of a list
     for text, morphemes in zip(normal, analysed, strict=True):
-        yield _morpheme_terms(morphemes) + _surface_terms(text)
+        yield _morpheme_terms(morphemes) + surface_terms(text)
 
 
 @cache
@@ -82,7 +82,7 @@ def _joined(run: Sequence[str]) -> list[str]:
     return ["".join(run)] if len(run) > 1 else []
 
 
-def _surface_terms(text: str) -> list[str]:
+def surface_terms(text: str) -> list[str]:
     """Bigrams of Hangul and CJK words (a lone character stands for itself), Latin words, numbers without commas."""
     terms: list[str] = []
     for match in _WORD.finditer(text):

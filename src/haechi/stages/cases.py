@@ -15,6 +15,7 @@ from haechi.recipe import Recipe
 from haechi.records.types import Passage, Question
 from haechi.records.write import from_row, read_rows, to_row, write_jsonl
 from haechi.retrieval.contexts import Context
+from haechi.rewards.evidence import evidence
 
 Part = Literal["train", "validation", "test", "prompts"]
 
@@ -69,6 +70,11 @@ def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list
             "documents.max_chars."
         )
     return made.ids
+
+
+def evidence_for(case: Case, answer: str, words: Template) -> tuple[float, ...]:
+    """What the words of question, passages and answer say of it."""
+    return evidence(case.question.text, case.texts, answer, words)
 
 
 def save_cases(path: Path, cases: Sequence[Case]) -> None:

@@ -46,7 +46,11 @@ class Earned:
     def __call__(
         self, chosen: Sequence[int], answers: Sequence[Sequence[Answer]]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        scores = self.learned([self.prompts[i] for i in chosen], [[a.ids for a in group] for group in answers])
+        scores = self.learned(
+            [self.cases[i] for i in chosen],
+            [self.prompts[i] for i in chosen],
+            [[answer.ids for answer in group] for group in answers],
+        )
         terms: dict[str, list[float | None]] = {"learned": scores.tolist()}
         for index, group in zip(chosen, answers, strict=True):
             for answer in group:

@@ -55,7 +55,7 @@ def run(task: Task) -> dict[str, Any]:
         said.append(answers)
         task.progress.update(number, len(systems) + 1, **named)
     # One tree a question: what all systems say to it is scored behind one reading of its prompt.
-    rewards_A = learned(prompts, [[answer.ids for answer in group] for group in zip(*said, strict=True)])
+    rewards_A = learned(cases, prompts, [[answer.ids for answer in group] for group in zip(*said, strict=True)])
     for row, rewards in zip(rows, rewards_A.view(len(rows), len(systems)).tolist(), strict=True):
         for name, reward in zip(systems, rewards, strict=True):
             row["systems"][name]["reward"] = reward

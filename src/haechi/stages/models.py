@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -17,8 +17,11 @@ from haechi.models.load import Dtype, Quantise, load_base
 from haechi.models.roles import Role, Trainable
 from haechi.models.saved import load_role
 from haechi.pipeline.task import Task
+from haechi.prompt.template import Template
 from haechi.recipe import Recipe
 from haechi.recipe import Trainable as TrainableSettings
+from haechi.rewards.evidence import NAMES
+from haechi.stages.cases import Case, evidence_for, words_of
 
 
 def base_of(task: Task) -> SharedBase:
@@ -88,10 +91,19 @@ def aligned_role(task: Task, base: SharedBase, stage: str) -> Role:
     return load_role(base, task.inputs[stage], sft_role(task, base))[0]
 
 
+def known_of(
+    worth: Mapping[str, float], answers: Iterable[tuple[Case, Sequence[str]]], words: Template
+) -> Tensor:
+    """What the evidence says of each answer [A], case by case, by what its numbers are worth."""
+    rows = [evidence_for(case, text, words) for case, texts in answers for text in texts]
+    return torch.tensor([[*row] for row in rows]) @ torch.tensor([worth[name] for name in NAMES])
+
+
 class RewardModel:
-    """The finished reward model as a function: prompts and answers in, normalised scores out.
+    """The finished reward model as a function: questions and answers in, normalised scores out.
 
     Attributes:
+        evidence: what each number that the words give is worth; empty where the model reads its state alone.
         attempts: what SFT's attempts earn on average, by the rules that say nothing of an abstention.
     """
 
@@ -100,14 +112,29 @@ class RewardModel:
         self.role, about = load_role(base, task.inputs["reward"], sft_role(task, base))
         self.normalisation = Normalisation(**about["normalisation"])
         self.attempts: dict[str, float] = about["attempts"]
+        self.evidence: dict[str, float] = about["evidence"]
+        self.words = words_of(task.recipe)
 
-    def __call__(self, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[Sequence[int]]]) -> Tensor:
-        """A score for each answer [A], prompt by prompt; 0 is the mean of SFT's answers, 1 their deviation."""
+    def __call__(
+        self,
+        cases: Sequence[Case],
+        prompts: Sequence[Sequence[int]],
+        answers: Sequence[Sequence[Sequence[int]]],
+    ) -> Tensor:
+        """A score for each answer [A], case by case; 0 is the mean of SFT's answers, 1 their deviation.
+
+        Args:
+            prompts: the token ids of each case's prompt.
+            answers: those of the answers to it.
+        """
         trees = split_wide(
             [Tree(prompt, [self._ended(ids) for ids in group]) for prompt, group in zip(prompts, answers, strict=True)],
             self.token_budget,
         )
         scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
+        if self.evidence:
+            texts = ([self.base.codec.decode(list(ids)) for ids in group] for group in answers)
+            scores_A += known_of(self.evidence, zip(cases, texts, strict=True), self.words)
         if not torch.isfinite(scores_A).all():
             raise DivergedError("the reward model gives scores that are not finite. Fix: train it again, more slowly.")
         return self.normalisation.apply(scores_A)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from haechi.engine.forward import answer_scores
+from haechi.engine.forward import answer_scores, answer_states
 from haechi.engine.loop import train
 from haechi.engine.trees import Tree, micro_batches, split_wide
 from haechi.evaluate.reward_model import score_reward_model
 from haechi.learners.batches import some, steps_for
-from haechi.learners.pairs import RewardLearner
+from haechi.learners.pairs import ComparedPrompt, RewardLearner, evidence_of, paired
+from haechi.methods.probe import Probe, fit_probe
 from haechi.methods.reward import Normalisation, normalisation
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
@@ -21,10 +24,11 @@ from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.records.write import read_rows
+from haechi.rewards.evidence import NAMES
 from haechi.stages.cases import load_cases, prompt_of, words_of
 from haechi.stages.earned import attempts_earn
 from haechi.stages.loop import hooks
-from haechi.stages.models import answer_ids, base_of, sft_role, trainable
+from haechi.stages.models import answer_ids, base_of, known_of, sft_role, trainable
 from haechi.stages.pairs import load_pairs
 from haechi.stages.sft import CURVE, loop_settings
 
@@ -33,8 +37,12 @@ def run(task: Task) -> dict[str, Any]:
     """Writes the role with its normalisation, and `accuracy.json`: how it does on held-out pairs."""
     recipe, settings = task.recipe, task.recipe.reward
     base = base_of(task)
-    pairs = load_pairs(task, base, settings.token_budget)
+    pairs = load_pairs(task, base, settings.token_budget, with_evidence=settings.evidence)
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
+    probe = _probe(task, base, role, pairs.training) if settings.probe else None
+    worth: dict[str, float] = {}
+    if probe and settings.evidence:
+        worth = dict(zip(NAMES, probe.weight_D[base.width :].tolist(), strict=True))
     steps = steps_for(len(pairs.training), settings.batch_size, settings.epochs)
     learner = RewardLearner(
         base,
@@ -43,11 +51,14 @@ def run(task: Task) -> dict[str, Any]:
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
+        evidence=torch.tensor([worth[name] for name in NAMES]) if worth else None,
         use_margin=settings.margin,
         centring=settings.centre,
+        label_smoothing=settings.label_smoothing,
         validation=some(pairs.held_out, CURVE, task.seed),
         validate_every=max(steps // 4, 1),
     )
+    first = {name: weight.clone() for name, weight in role.state().items()}
     train(
         learner,
         role.parameters(),
@@ -55,8 +66,10 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "loss", "accuracy", "validation/accuracy"),
     )
-    scale, attempts = _scale(task, base, role, settings.token_budget)
-    save_role(role.freeze(), base, task.folder, {"normalisation": asdict(scale), "attempts": attempts})
+    _interpolate(role, first, settings.interpolate)
+    scale, attempts = _scale(task, base, role, worth)
+    about = {"normalisation": asdict(scale), "attempts": attempts, "evidence": worth}
+    save_role(role.freeze(), base, task.folder, about)
     scores_P2 = scale.apply(learner.scores(pairs.held_out))
     rows = pairs.held_out_rows
     known = [row["flipped"] for row in rows]
@@ -77,6 +90,8 @@ def run(task: Task) -> dict[str, Any]:
         "trained_parameters": role.num_trained,
         "training_pairs": sum(len(one.pairs) for one in pairs.training),
         "held_out_pairs": len(rows),
+        "probe_accuracy": probe.accuracy if probe else None,
+        "evidence": worth,
         "accuracy": measured.accuracy.as_dict(),
         "ceiling": measured.ceiling,
         "realised_ceiling": measured.realised_ceiling,
@@ -85,10 +100,43 @@ def run(task: Task) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _scale(task: Task, base: SharedBase, role: Role, token_budget: int) -> tuple[Normalisation, dict[str, float]]:
+def _probe(task: Task, base: SharedBase, role: Role, training: Sequence[ComparedPrompt]) -> Probe:
+    """The best linear reward on the states of the untrained role and the evidence; the role's head takes its part."""
+    settings = task.recipe.reward
+    trees = [one.tree for one in training]
+    states_AD = answer_states(base, role, trees, micro_batches(trees, settings.token_budget))
+    evidence_AF = evidence_of(training)
+    places = paired(torch.arange(len(states_AD)), training)
+    numbers = {tuple(one.tree.prompt): number for number, one in enumerate(training)}
+    prompts = [numbers[tuple(one.tree.prompt)] for one in training for _ in one.pairs]
+    found = fit_probe(
+        torch.cat([states_AD, evidence_AF], dim=1),
+        places,
+        torch.tensor(prompts),
+        groups=[base.width, evidence_AF.shape[1]],
+        label_smoothing=settings.label_smoothing,
+        weights_P=torch.tensor([pair.weight for one in training for pair in one.pairs]),
+    )
+    assert role.head is not None
+    role.head.weight.copy_(found.weight_D[None, : base.width])
+    role.head.bias.zero_()
+    return found
+
+
+@torch.no_grad()
+def _interpolate(role: Role, first: Mapping[str, Tensor], share: float) -> None:
+    """Takes the weights back towards the first ones (WiSE-FT: Wortsman et al. 2022, arXiv 2109.01903, eq. 1)."""
+    for name, weight in role.parameters().items():
+        weight.lerp_(first[name], 1 - share)
+
+
+@torch.no_grad()
+def _scale(
+    task: Task, base: SharedBase, role: Role, worth: Mapping[str, float]
+) -> tuple[Normalisation, dict[str, float]]:
     """What turns scores into rewards with mean 0 and deviation 1 on the answers that SFT gives, so that reward terms
     can be weighed against one another; and what these answers earn by the rules."""
-    words = words_of(task.recipe)
+    words, token_budget = words_of(task.recipe), task.recipe.reward.token_budget
     sampled = {row["question_id"]: row["answers"] for row in read_rows(task.inputs["sample"] / "answers.jsonl")}
     cases = load_cases(task, "train")
     trees = []
@@ -98,4 +146,7 @@ def _scale(task: Task, base: SharedBase, role: Role, token_budget: int) -> tuple
         trees.append(Tree(prompt, [answer_ids(base, prompt, text, case.question.id) for text in answers]))
     trees = split_wide(trees, token_budget)
     scores_A = answer_scores(base, role, trees, micro_batches(trees, token_budget))
-    return normalisation(scores_A), attempts_earn(((case, sampled[case.question.id]) for case in cases), words)
+    given = [(case, sampled[case.question.id]) for case in cases]
+    if worth:
+        scores_A += known_of(worth, given, words)
+    return normalisation(scores_A), attempts_earn(given, words)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from haechi.engine.forward import answer_scores, score_trees, token_logps
+from haechi.engine.forward import answer_scores, answer_states, score_trees, token_logps
 from haechi.engine.trees import Tree, micro_batches, unshared
 from haechi.engine.trunk import TrunkCache
 from haechi.models.base import SharedBase
@@ -215,3 +215,17 @@ def test_check_forward_tells_the_difference_and_refuses_what_it_cannot_explain(
     scaled.model.forward = capped
     with pytest.raises(ModelError, match=r"soft cap.*Fix: use a Llama"):
         check_forward(scaled)
+
+
+def test_a_head_on_the_answers_states_gives_their_scores(
+    base: SharedBase, disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]
+) -> None:
+    role, trees = disturb(Role(base, KINDS[0], head_outputs=1)), draw_trees(SHAPES)
+    assert role.head is not None
+    for budget in (10_000, 1):
+        groups = micro_batches(trees, budget)
+        states = answer_states(base, role, trees, groups)
+        assert states.shape == (6, base.width)
+        torch.testing.assert_close(
+            role.head(states.to(base.device)).squeeze(-1).cpu(), answer_scores(base, role, trees, groups)
+        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.nn.functional import logsigmoid
 
 from haechi.engine.trees import Tree
-from haechi.learners.pairs import ComparedPrompt, DPOLearner, Pair, RewardLearner, paired
+from haechi.learners.pairs import ComparedPrompt, DPOLearner, Pair, RewardLearner, evidence_of, paired
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role, Trainable
 
@@ -80,6 +81,39 @@ def test_reward_loss_by_hand(
     assert update_of(reward(llama, role, compared, 40, use_margin=True), role.parameters())[0] == pytest.approx(
         expected, rel=1e-4
     )
+
+
+def test_evidence_and_label_smoothing_by_hand(
+    llama: SharedBase, compared: list[ComparedPrompt], update_of: Callable, disturb: Callable[..., Role]
+) -> None:
+    """A pair costs -0.9 log σ(d) - 0.1 log σ(-d), d the difference of the head's scores and of what the evidence is
+    worth: 2 for the first number, -1 for the second."""
+    role = disturb(Role(llama, LORA, head_outputs=1))
+    known = [
+        replace(one, evidence=[(0.1 * i + number, 0.5 * i) for i in range(len(one.tree.answers))])
+        for number, one in enumerate(compared)
+    ]
+    plain = reward(llama, role, compared, 40).scores(compared)
+    with_evidence = reward(llama, role, known, 40, evidence=torch.tensor([2.0, -1.0]), label_smoothing=0.1)
+    expected, total = 0.0, 0.0
+    for row, one in zip(plain, known, strict=True):
+        (pair,) = one.pairs
+        difference = row[0] - row[1] + (0.2 - 0.5) * (pair.chosen - pair.rejected)
+        expected -= pair.weight * float(0.9 * logsigmoid(difference) + 0.1 * logsigmoid(-difference))
+        total += pair.weight
+    assert update_of(with_evidence, role.parameters())[0] == pytest.approx(expected / total, rel=1e-4)
+    moved = with_evidence.scores(known) - plain
+    of_pair = [[one.evidence[i] for i in (one.pairs[0].chosen, one.pairs[0].rejected)] for one in known]
+    assert moved.tolist() == [pytest.approx([2 * a - b for a, b in numbers], abs=1e-5) for numbers in of_pair]
+    assert torch.equal(reward(llama, role, known, 40).scores(known), plain), "of no stated worth it counts nothing"
+
+
+def test_evidence_lies_answer_by_answer(compared: list[ComparedPrompt]) -> None:
+    first, second = (replace(one, evidence=[(n, i) for i in range(len(one.tree.answers))])
+                     for n, one in enumerate(compared[:2]))  # fmt: skip
+    expected = [[0, i] for i in range(len(first.tree.answers))] + [[1, i] for i in range(len(second.tree.answers))]
+    assert evidence_of([first, second]).tolist() == expected
+    assert evidence_of(compared[:2]).shape == (len(expected), 0)
 
 
 def _together_and_apart(draw_trees: Callable[..., list[Tree]]) -> tuple[list[ComparedPrompt], list[ComparedPrompt]]:

@@ -42,7 +42,7 @@ class Learned:
 
     attempts: ClassVar = {"grounded": 0.75, "cited": 0.25}
 
-    def __call__(self, prompts: Any, answers: Any) -> torch.Tensor:
+    def __call__(self, cases: Any, prompts: Any, answers: Any) -> torch.Tensor:
         return torch.zeros(sum(map(len, answers)))
 
 

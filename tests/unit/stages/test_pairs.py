@@ -12,9 +12,11 @@ from haechi.learners.pairs import ComparedPrompt
 from haechi.models.base import SharedBase
 from haechi.models.load import load_base
 from haechi.pipeline.reading import load_recipe
+from haechi.prompt.template import template
 from haechi.records.types import Passage, Question
 from haechi.records.write import write_jsonl
 from haechi.retrieval.contexts import Context
+from haechi.rewards.evidence import evidence
 from haechi.stages.cases import Case, case_row
 from haechi.stages.pairs import load_pairs
 
@@ -83,3 +85,15 @@ def test_the_budget_divides_a_prompt_where_it_is_full(saessak: SharedBase, tmp_p
     room = len(first.tree.prompt) + sum(len(answer) for answer in first.tree.answers)
     assert [len(one.pairs) for one in load_pairs(task(tmp_path), saessak, room).held_out] == [3, 2]
     assert [len(one.pairs) for one in load_pairs(task(tmp_path), saessak, room - 1).held_out] == [1, 1, 1, 1, 1]
+
+
+def test_evidence_comes_answer_by_answer_where_it_is_wanted(saessak: SharedBase, tmp_path: Path) -> None:
+    words = template("ko", instructed=False)
+    for budget in (10_000, 1):
+        for one in load_pairs(task(tmp_path), saessak, budget, with_evidence=True).held_out:
+            texts = [saessak.codec.decode(list(answer)) for answer in one.tree.answers]
+            question = "가?" if any(pair.weight in (1, 3, 6) for pair in one.pairs) else "나?"
+            assert list(one.evidence) == [
+                evidence(question, ["등대: 등대지기는 오누리이다."], text, words) for text in texts
+            ]
+    assert all(not one.evidence for one in load_pairs(task(tmp_path), saessak, 10_000).training)
