@@ -49,11 +49,13 @@ class ComparedPrompt:
 
     Attributes:
         evidence: for each answer the numbers that a reward model reads beside its state; none by default.
+        question: the id of the question that the prompt asks; the same one may be asked with other passages.
     """
 
     tree: Tree
     pairs: Sequence[Pair]
     evidence: Sequence[Sequence[float]] = ()
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ fine-tuning: Kumar et al. 2022, arXiv 2202.10054). It is Bradley and Terry's mod
 
 where z are the standardised numbers and n_d is the size of the group that d belongs to: hundreds of dimensions of a
 state overfit a few hundred pairs, a handful of numbers beside it does not. (The group's size as its price is ours; the
-group lasso has its root.) lambda is the one that orders the comparisons of left-out prompts best: a reward is scaled
-afterwards, its order is what counts.
+group lasso has its root.) lambda is the one that orders the comparisons of left-out questions best: a reward
+is scaled afterwards, its order is what counts; and a question that is asked again with other passages is not new.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-_FOLDS = 5
+_FOLDS = 10
 _PENALTIES = tuple(10 ** (exponent / 2) for exponent in range(2, -7, -1))  # lambda, the strictest first
 _STEPS = 50
 _FLAT = 1e-8
@@ -35,7 +35,7 @@ class Probe:
 
     Attributes:
         weight_D: the reward of an answer is the product with its numbers, up to a constant.
-        accuracy: share of the comparisons on prompts left out that it orders as told; a tie counts half.
+        accuracy: share of the comparisons on questions left out that it orders as told; a tie counts half.
         penalty: lambda.
     """
 
@@ -48,7 +48,7 @@ class Probe:
 def fit_probe(
     known_AD: Tensor,
     pairs_P2: Tensor,
-    prompts_P: Tensor,
+    questions_P: Tensor,
     *,
     groups: Sequence[int],
     label_smoothing: float = 0.0,
@@ -59,7 +59,7 @@ def fit_probe(
     Args:
         known_AD: what is known of each answer.
         pairs_P2: the chosen and the rejected answer of each pair.
-        prompts_P: a number for the prompt of each pair.
+        questions_P: a number for the question of each pair.
         groups: sizes of the groups of numbers, in their order; they add up to D.
         label_smoothing: assumed share of wrong comparisons.
         weights_P: how much each pair counts; 1 where not given.
@@ -77,7 +77,7 @@ def fit_probe(
     weights_P = torch.ones(len(pairs_P2)) if weights_P is None else weights_P
     weights_P = weights_P.double()
 
-    folds_P = torch.unique(prompts_P, return_inverse=True)[1] % _FOLDS
+    folds_P = torch.unique(questions_P, return_inverse=True)[1] % _FOLDS
     right = dict.fromkeys(_PENALTIES, 0.0)
     for fold in folds_P.unique() if len(folds_P.unique()) > 1 else ():
         out_P = folds_P == fold

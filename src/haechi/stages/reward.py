@@ -12,7 +12,7 @@ from torch import Tensor
 from haechi.engine.forward import answer_scores, answer_states
 from haechi.engine.loop import train
 from haechi.engine.trees import Tree, micro_batches, split_wide
-from haechi.evaluate.reward_model import score_reward_model
+from haechi.evaluate.reward_model import RewardModelScores, score_reward_model
 from haechi.learners.batches import some, steps_for
 from haechi.learners.pairs import ComparedPrompt, RewardLearner, evidence_of, paired
 from haechi.methods.probe import Probe, fit_probe
@@ -35,7 +35,7 @@ from haechi.stages.sft import CURVE, loop_settings
 
 def run(task: Task) -> dict[str, Any]:
     """Writes the role with its normalisation, and `accuracy.json`: how it does on held-out pairs."""
-    recipe, settings = task.recipe, task.recipe.reward
+    settings = task.recipe.reward
     base = base_of(task)
     pairs = load_pairs(task, base, settings.token_budget, with_evidence=settings.evidence)
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
@@ -70,26 +70,12 @@ def run(task: Task) -> dict[str, Any]:
     scale, attempts = _scale(task, base, role, worth)
     about = {"normalisation": asdict(scale), "attempts": attempts, "evidence": worth}
     save_role(role.freeze(), base, task.folder, about)
-    scores_P2 = scale.apply(learner.scores(pairs.held_out))
-    rows = pairs.held_out_rows
-    known = [row["flipped"] for row in rows]
-    measured = score_reward_model(
-        scores_P2[:, 0].tolist(),
-        scores_P2[:, 1].tolist(),
-        kinds=[row["kind"] for row in rows],
-        chosen_lengths=[len(without_citations(row["chosen"])) for row in rows],
-        rejected_lengths=[len(without_citations(row["rejected"])) for row in rows],
-        error_rate=recipe.compare.error_rate if recipe.compare.source == "simulated" else None,
-        truly_better=None if None in known else [not flipped for flipped in known],
-        scale=scale.std,
-        topics=[row["case"]["question"].get("topic") or row["case"]["question"]["id"] for row in rows],
-        seed=recipe.seed,
-    )
+    measured = _measured(task, pairs.held_out_rows, scale.apply(learner.scores(pairs.held_out)), scale)
     write_json(task.folder / "accuracy.json", measured.as_dict())
     return {
         "trained_parameters": role.num_trained,
         "training_pairs": sum(len(one.pairs) for one in pairs.training),
-        "held_out_pairs": len(rows),
+        "held_out_pairs": len(pairs.held_out_rows),
         "probe_accuracy": probe.accuracy if probe else None,
         "evidence": worth,
         "accuracy": measured.accuracy.as_dict(),
@@ -97,6 +83,25 @@ def run(task: Task) -> dict[str, Any]:
         "realised_ceiling": measured.realised_ceiling,
         "true_accuracy": measured.true_accuracy.as_dict() if measured.true_accuracy else None,
     }
+
+
+def _measured(
+    task: Task, rows: Sequence[Mapping[str, Any]], scores_P2: Tensor, scale: Normalisation
+) -> RewardModelScores:
+    """How the normalised scores agree with the held-out comparisons, and with the truth where it is known."""
+    compare, known = task.recipe.compare, [row["flipped"] for row in rows]
+    return score_reward_model(
+        scores_P2[:, 0].tolist(),
+        scores_P2[:, 1].tolist(),
+        kinds=[row["kind"] for row in rows],
+        chosen_lengths=[len(without_citations(row["chosen"])) for row in rows],
+        rejected_lengths=[len(without_citations(row["rejected"])) for row in rows],
+        error_rate=compare.error_rate if compare.source == "simulated" else None,
+        truly_better=None if None in known else [not flipped for flipped in known],
+        scale=scale.std,
+        topics=[row["case"]["question"].get("topic") or row["case"]["question"]["id"] for row in rows],
+        seed=task.recipe.seed,
+    )
 
 
 @torch.no_grad()
@@ -107,12 +112,12 @@ def _probe(task: Task, base: SharedBase, role: Role, training: Sequence[Compared
     states_AD = answer_states(base, role, trees, micro_batches(trees, settings.token_budget))
     evidence_AF = evidence_of(training)
     places = paired(torch.arange(len(states_AD)), training)
-    numbers = {tuple(one.tree.prompt): number for number, one in enumerate(training)}
-    prompts = [numbers[tuple(one.tree.prompt)] for one in training for _ in one.pairs]
+    numbers = {one.question: number for number, one in enumerate(training)}
+    questions = [numbers[one.question] for one in training for _ in one.pairs]
     found = fit_probe(
         torch.cat([states_AD, evidence_AF], dim=1),
         places,
-        torch.tensor(prompts),
+        torch.tensor(questions),
         groups=[base.width, evidence_AF.shape[1]],
         label_smoothing=settings.label_smoothing,
         weights_P=torch.tensor([pair.weight for one in training for pair in one.pairs]),

@@ -38,7 +38,7 @@ def compared(saessak: SharedBase, count: int = 40) -> list[ComparedPrompt]:
         evidence = [[0.0] * (len(NAMES) - 1) + [float(number % 2)], [0.0] * len(NAMES)]
         prompt = saessak.codec.bos + saessak.codec.encode(str(number))
         tree = Tree(prompt, [saessak.codec.answer(text) for text in texts])
-        found.append(ComparedPrompt(tree, [Pair(0, 1)], evidence))
+        found.append(ComparedPrompt(tree, [Pair(0, 1)], evidence, question=str(number)))
     return found
 
 
