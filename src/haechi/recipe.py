@@ -270,8 +270,8 @@ class Reward(Training):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Assumed share of wrong comparisons."""
     interpolate: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """How far to go from the first weights to the trained ones: between the probe and what a few hundred comparisons
-    make of it lie better ones than either (WiSE-FT)."""
+    """How far to go from the first weights to the trained ones: what a few hundred comparisons make of the probe is
+    worse on new ones than weights on the way there (WiSE-FT)."""
     margin: bool = False
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0

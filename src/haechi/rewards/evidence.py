@@ -23,16 +23,16 @@ NAMES = (
     "abstains",  # 1
     "abstains_coverage",  # share of the question's terms that the passage with most of them holds
     "abstains_lead",  # by how much that share is above the second passage's: one passage is on the question
-    "coverage",  # share of the question's terms that the cited passages hold
+    "coverage",  # share of the question's terms that a cited passage holds
     "cites",  # whether a passage that exists is cited
-    "cites_best",  # whether one is the passage that holds most of the question's terms, the first of equals
+    "cites_best",  # whether it is the one that holds most of the question's terms, the first of equals
     "echo",  # share of the answer's terms that the question holds: its words said back
-    "support",  # support of the answer by the cited passages (`rewards.grounded`)
+    "support",  # support of the answer by a cited passage (`rewards.grounded`)
 )
 
 
 def evidence(question: str, passages: Sequence[str], answer: str, template: Template) -> tuple[float, ...]:
-    """The numbers of `NAMES`, each from 0 to 1.
+    """The numbers of `NAMES`, each from 0 to 1; means over the cited passages, so that citing all gains nothing.
 
     Args:
         passages: the texts that the answer was given, the first of which is number 1.
@@ -43,17 +43,21 @@ def evidence(question: str, passages: Sequence[str], answer: str, template: Temp
         first, second = sorted([*shares, 0.0], reverse=True)[:2]
         return (1.0, first, first - second, 0.0, 0.0, 0.0, 0.0, 0.0)
     said = without_citations(answer)
-    cited = [number for number in citations(answer) if 1 <= number <= len(passages)]
-    read = frozenset().union(*(_terms(passages[number - 1]) for number in cited))
+    cited = sorted({number - 1 for number in citations(answer) if 1 <= number <= len(passages)})
+    best = shares.index(max(shares))
+
+    def mean(numbers: Sequence[float]) -> float:
+        return sum(numbers) / len(numbers) if numbers else 0.0
+
     return (
         0.0,
         0.0,
         0.0,
-        _share(asked, read),
+        mean([shares[place] for place in cited]),
         float(bool(cited)),
-        float(shares.index(max(shares)) + 1 in cited),
+        mean([float(place == best) for place in cited]),
         _share(_terms(said), asked),
-        support(said, "\n".join(passages[number - 1] for number in cited)),
+        mean([support(said, passages[place]) for place in cited]),
     )
 
 

@@ -46,10 +46,12 @@ def test_citations_that_are_not_there_count_for_nothing() -> None:
     assert of("37미터입니다. [9][3]") == of("37미터입니다. [3]")
 
 
-def test_several_citations_are_read_together() -> None:
-    found = of("등대는 낡았다. [1] 높이는 9미터이다. [2]")
-    assert (found["coverage"], found["cites_best"]) == (0.75, 0.0)  # 등대 of the first, 높이 and 이는 of the second
-    assert of("37미터입니다. [1][3]")["coverage"] == 1.0
+def test_citing_every_passage_gains_nothing() -> None:
+    """Means over the cited: (0.25 + 0.5 + 1) / 3 of the question's terms; one of three is best, and one supports."""
+    found = of("37미터입니다. [1][2][3]")
+    assert (found["coverage"], found["cites"]) == (pytest.approx(1.75 / 3), 1.0)
+    assert (found["cites_best"], found["support"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert of("37미터입니다. [3][3]") == of("37미터입니다. [3]")
 
 
 def test_of_equals_the_first_passage_is_best() -> None:
