@@ -94,6 +94,31 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "penalty not per token": ("penalty * max(len(z_ND), 1)", "penalty"),
         "what says nothing is kept": ("if not explained > 0:", "if False:"),
     },
+    "probe": {
+        "folds cut through questions": (
+            "torch.unique(questions_P, return_inverse=True)[1] % _FOLDS",
+            "torch.arange(len(questions_P)) % _FOLDS",
+        ),
+        "chosen by the worst": ("best = max(_PENALTIES", "best = min(_PENALTIES"),
+        "learned from what is left out": (
+            "difference_PD[~out_P], weights_P[~out_P], penalty",
+            "difference_PD, weights_P, penalty",
+        ),
+        "pairs turned round": (
+            "z_AD[pairs_P2[:, 0]] - z_AD[pairs_P2[:, 1]]",
+            "z_AD[pairs_P2[:, 1]] - z_AD[pairs_P2[:, 0]]",
+        ),
+        "numbers not scaled": ("(known_AD - known_AD.mean(0)) / scale_D", "known_AD - known_AD.mean(0)"),
+        "weights not scaled back": ("(weight_D / scale_D).float()", "weight_D.float()"),
+        "one price for all groups": ("size / sum(groups)) for", "1.0) for"),
+        "forgotten smoothing": ("(chance_P - (1 - label_smoothing))", "(chance_P - 1)"),
+        "forgotten weights": (
+            "weights_P / weights_P.sum().clamp(min=1e-8)",
+            "torch.full_like(weights_P, 1 / len(weights_P))",
+        ),
+        "accuracy of the opposite": ("0.5 + 0.5 * sign_P", "0.5 - 0.5 * sign_P"),
+        "one step alone": ("_STEPS = 50", "_STEPS = 1"),
+    },
     "gae": {
         "forgotten lambda": ("gamma * lam * goes_on_N", "gamma * goes_on_N"),
         "forgotten gamma in the trace": ("gamma * lam * goes_on_N", "lam * goes_on_N"),

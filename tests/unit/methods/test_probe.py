@@ -33,25 +33,41 @@ def test_a_linear_reward_is_found_again_whatever_the_scales() -> None:
     assert found.accuracy > 0.97
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_optimum_has_no_gradient(smoothing: float) -> None:
+def test_the_optimum_has_no_gradient() -> None:
     """d/dw of the weighted mean of -(1-s) log σ(x·w) - s log σ(-x·w), and of Σ λ_d w_d², by hand."""
     x, weights, penalty = drawn(60, 4), drawn(60, seed=1).abs() + 0.1, torch.tensor([0.01, 0.1, 0.5, 2.0]).double()
-    w = _solve(x, weights, penalty, smoothing, start_D=drawn(4, seed=2))
-    slope = torch.sigmoid(x @ w) - (1 - smoothing)
-    gradient = (weights * slope) @ x / weights.sum() + 2 * penalty * w
-    assert gradient.abs().max() < 1e-5
-    assert w.abs().max() > 0.01
+    for smoothing in (0.0, 0.2):
+        w = _solve(x, weights, penalty, smoothing, start_D=drawn(4, seed=2))
+        slope = torch.sigmoid(x @ w) - (1 - smoothing)
+        gradient = (weights * slope) @ x / weights.sum() + 2 * penalty * w
+        assert gradient.abs().max() < 1e-5
+        assert w.abs().max() > 0.01
+
+
+def test_labels_that_err_are_believed_less() -> None:
+    known = drawn(80, 2)
+    pairs, questions = compared(known, known[:, 0])
+    sure, doubted = (fit_probe(known, pairs, questions, groups=[2], label_smoothing=s).weight_D for s in (0.0, 0.3))
+    assert 0 < doubted[0] < 0.7 * sure[0]
 
 
 def test_what_only_tells_questions_apart_is_not_believed() -> None:
-    """Sixty numbers of chance fit most of eighty pairs; on questions left out they are worth a coin."""
+    """Sixty numbers of chance fit most of eighty pairs; on questions left out they are worth a coin, though every pair
+    is told four times."""
     known, reward = drawn(160, 60), drawn(160, seed=3)
-    pairs, questions = compared(known, reward, a_question=2)
+    pairs, questions = (told.repeat_interleave(4, dim=0) for told in compared(known, reward, a_question=2))
     found = fit_probe(known, pairs, questions, groups=[60])
     by_heart = known.float() @ found.weight_D
     assert (by_heart[pairs[:, 0]] > by_heart[pairs[:, 1]]).float().mean() > 0.8
     assert found.accuracy < 0.65
+
+
+def test_the_penalty_is_the_one_that_serves_new_questions_best() -> None:
+    """One number of sixty tells something: with hardly a penalty the others, known by heart, drown it."""
+    known = drawn(160, 60)
+    pairs, questions = compared(known, known[:, 0] + 0.2 * drawn(160, seed=7), a_question=2)
+    found = fit_probe(known, pairs, questions, groups=[60])
+    assert found.penalty >= 0.1 and found.accuracy > 0.75
 
 
 def test_a_small_group_costs_less_than_a_large_one() -> None:
