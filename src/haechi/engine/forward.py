@@ -5,7 +5,7 @@ Legend: B rows, T tokens of a row, N learned tokens, A answers, D width.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,13 +108,10 @@ def answer_scores(
 ) -> Tensor:
     """What a role's head says of each answer [A], in the order of the trees (groups: `micro_batches`)."""
     assert role.head is not None
-    starts = answer_starts(trees)
-    scores = torch.zeros(starts[-1])
-    for group in groups:
-        scored = score_trees(base, role, [trees[i] for i in group], logps=False, trunk=trunk)
-        values = role.head(scored.last_AD.float()).squeeze(-1).cpu()
-        scores[answers_of(group, starts)] = values
-    return scores
+    scores_A = torch.zeros(answer_starts(trees)[-1])
+    for answers, last_AD in _last_states(base, role, trees, groups, trunk):
+        scores_A[answers] = role.head(last_AD).squeeze(-1).cpu()
+    return scores_A
 
 
 @torch.no_grad()
@@ -122,12 +119,24 @@ def answer_states(
     base: SharedBase, role: Role | None, trees: Sequence[Tree], groups: Sequence[Sequence[int]]
 ) -> Tensor:
     """The state [A, D] of each answer's last token, in the order of the trees (groups: `micro_batches`)."""
-    starts = answer_starts(trees)
-    states_AD = torch.zeros(starts[-1], base.width)
-    for group in groups:
-        scored = score_trees(base, role, [trees[i] for i in group], logps=False)
-        states_AD[answers_of(group, starts)] = scored.last_AD.float().cpu()
+    states_AD = torch.zeros(answer_starts(trees)[-1], base.width)
+    for answers, last_AD in _last_states(base, role, trees, groups):
+        states_AD[answers] = last_AD.cpu()
     return states_AD
+
+
+def _last_states(
+    base: SharedBase,
+    role: Role | None,
+    trees: Sequence[Tree],
+    groups: Sequence[Sequence[int]],
+    trunk: TrunkCache | None = None,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Group by group, which answers they are and the float32 state of the last token of each."""
+    starts = answer_starts(trees)
+    for group in groups:
+        scored = score_trees(base, role, [trees[i] for i in group], logps=False, trunk=trunk)
+        yield answers_of(group, starts), scored.last_AD.float()
 
 
 @torch.no_grad()

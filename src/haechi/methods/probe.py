@@ -69,7 +69,7 @@ def fit_probe(
     """
     if sum(groups) != known_AD.shape[1] or not len(pairs_P2):
         raise ValueError(f"groups {list(groups)} of {known_AD.shape[1]} numbers, {len(pairs_P2)} pairs")
-    known_AD = known_AD.detach().double()
+    known_AD = known_AD.double()
     scale_D = known_AD.std(0, correction=0).clamp(min=1e-8)
     z_AD = (known_AD - known_AD.mean(0)) / scale_D
     difference_PD = z_AD[pairs_P2[:, 0]] - z_AD[pairs_P2[:, 1]]

@@ -40,9 +40,8 @@ def run(task: Task) -> dict[str, Any]:
     pairs = load_pairs(task, base, settings.token_budget, with_evidence=settings.evidence)
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
     probe = _probe(task, base, role, pairs.training) if settings.probe else None
-    worth: dict[str, float] = {}
-    if probe and settings.evidence:
-        worth = dict(zip(NAMES, probe.weight_D[base.width :].tolist(), strict=True))
+    worth_F = probe.weight_D[base.width :] if probe and settings.evidence else None
+    worth: dict[str, float] = {} if worth_F is None else dict(zip(NAMES, worth_F.tolist(), strict=True))
     steps = steps_for(len(pairs.training), settings.batch_size, settings.epochs)
     learner = RewardLearner(
         base,
@@ -51,7 +50,7 @@ def run(task: Task) -> dict[str, Any]:
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
-        evidence=torch.tensor([worth[name] for name in NAMES]) if worth else None,
+        evidence=worth_F,
         use_margin=settings.margin,
         centring=settings.centre,
         label_smoothing=settings.label_smoothing,
