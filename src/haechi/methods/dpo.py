@@ -11,7 +11,7 @@ Legend: P pairs. See docs/methods/dpo.md. With the implicit reward beta log(pi /
 s is label smoothing, the share of labels believed to be wrong (Mitchell's note on conservative DPO); the margin, in
 units of reward, is the offset of ODPO (arXiv 2402.10571), and IPO takes it in the same unit, which its paper does not
 have. Log-probabilities are summed over an answer's tokens; for IPO the paper's sum is kept too, while some libraries
-average: pass `segment_mean` instead of `segment_sum` for that, and beta then means something else.
+average, where beta means something else.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums, means and ends of answers whose tokens lie flat in one vector.
+"""Sums and ends of answers whose tokens lie flat in one vector.
 
 Legend: N answer tokens of the whole batch, A answers. `segments_N` (long) names the answer, 0..A-1, of each token; the
 tokens of an answer are contiguous and in order, the answers themselves may come in any order.
@@ -10,19 +10,9 @@ import torch
 from torch import Tensor
 
 
-def lengths(segments_N: Tensor, num_answers: int) -> Tensor:
-    """Tokens in each answer, as a long tensor over A."""
-    return torch.bincount(segments_N, minlength=num_answers)
-
-
 def segment_sum(values_N: Tensor, segments_N: Tensor, num_answers: int) -> Tensor:
     """Sum over the tokens of each answer, over A; 0 for an answer without tokens. Differentiable."""
     return values_N.new_zeros(num_answers).index_add(0, segments_N, values_N)
-
-
-def segment_mean(values_N: Tensor, segments_N: Tensor, num_answers: int) -> Tensor:
-    """Mean over the tokens of each answer, over A; 0 for an answer without tokens. Differentiable."""
-    return segment_sum(values_N, segments_N, num_answers) / lengths(segments_N, num_answers).clamp(min=1)
 
 
 def is_last(segments_N: Tensor) -> Tensor:

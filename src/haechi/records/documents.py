@@ -78,13 +78,13 @@ def _files(path: Path, log: ReadingLog) -> Iterator[tuple[Path, Path]]:
         found.extend(Path(folder, name) for name in names if not name.startswith("."))
         for name in below:
             if Path(folder, name).is_symlink():
-                log.pass_over("linked folder")
+                log.pass_over("linked folder", Path(folder, name).relative_to(path).as_posix())
     any_document = False
     for file in sorted(found, key=lambda file: file.relative_to(path).as_posix()):
         if not file.name.endswith(TEXT_SUFFIXES + ROW_SUFFIXES):
-            log.pass_over("other file type")
+            log.pass_over("other file type", file.relative_to(path).as_posix())
         elif file.is_symlink() and not file.resolve().is_relative_to(root):
-            log.pass_over("link out of the folder")
+            log.pass_over("link out of the folder", file.relative_to(path).as_posix())
         else:
             any_document = True
             yield file, file.relative_to(path)

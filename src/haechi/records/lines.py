@@ -26,6 +26,7 @@ _BOM = b"\xef\xbb\xbf"
 _BLANK = re.compile(r"\s*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DECODER = json.JSONDecoder()
+_NAMED = 3
 
 
 @dataclass(slots=True)
@@ -35,16 +36,24 @@ class ReadingLog:
     Attributes:
         formats: by file, the name of the format that was recognised.
         skipped: the bad rows that were left out because of `skip_bad`, as the errors they would have raised.
-        passed_over: what was left out although nothing is wrong with it (ties, files of other types), by reason.
+        passed_over: what was left out although nothing is wrong with it (ties, files of other types): by reason, where.
     """
 
     formats: dict[Path, str] = field(default_factory=dict)
     skipped: list[InputError] = field(default_factory=list)
-    passed_over: dict[str, int] = field(default_factory=dict)
+    passed_over: dict[str, list[str]] = field(default_factory=dict)
 
-    def pass_over(self, reason: str) -> None:
-        """Counts one thing that was left out for `reason`."""
-        self.passed_over[reason] = self.passed_over.get(reason, 0) + 1
+    def pass_over(self, reason: str, where: str) -> None:
+        """Notes one thing that was left out for `reason`."""
+        self.passed_over.setdefault(reason, []).append(where)
+
+    def told(self) -> list[str]:
+        """A line for each reason, with the first things that it left out."""
+        lines = []
+        for reason, places in self.passed_over.items():
+            named = [*places[:_NAMED], "…"] if len(places) > _NAMED else places
+            lines.append(f"passed over: {len(places)} ({reason}): {', '.join(named)}")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,11 @@ class Row:
     path: Path
     line: int
     fields: Mapping[str, Any]
+
+    @property
+    def place(self) -> str:
+        """File name and line, for messages."""
+        return f"{self.path.name}:{self.line}"
 
     def fault(self, problem: str, fix: str) -> InputError:
         """An error that points at this row."""

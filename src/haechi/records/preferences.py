@@ -151,7 +151,7 @@ def _ranked(ids: IdRegister, row: Row, log: ReadingLog) -> list[Preference]:
     order: list[tuple[int, int]] = []
     for a, b in combinations(sorted(texts), 2):
         if ranks[a] == ranks[b]:
-            log.pass_over(TIE)
+            log.pass_over(TIE, row.place)
         else:
             order.append((a, b) if ranks[a] < ranks[b] else (b, a))
     return _pairs(ids, row, row.text("question"), texts, order, log)
@@ -170,7 +170,7 @@ def _votes(ids: IdRegister, row: Row, log: ReadingLog) -> list[Preference]:
                 a != b and {a, b} <= texts.keys()
             ):
                 if preferred == "tie":
-                    log.pass_over(TIE)
+                    log.pass_over(TIE, row.place)
                 else:
                     order.append((a, b) if preferred == "a" else (b, a))
             case _:
@@ -196,7 +196,7 @@ def _pairs(
     pairs = []
     for better, worse in order:
         if texts[better] == texts[worse]:
-            log.pass_over(EQUAL_ANSWERS)
+            log.pass_over(EQUAL_ANSWERS, row.place)
             continue
         pairs.append(
             Preference(

@@ -162,8 +162,8 @@ def _from_file(task: Task) -> Iterator[Compared]:
     path = Path(settings.path)
     log = ReadingLog()
     kept, report = clean_preferences(read_preferences(path, log=log), PreferenceLimits())
-    for reason, count in log.passed_over.items():
-        task.progress.note(f"passed over: {count} ({reason})")
+    for line in log.told():
+        task.progress.note(line)
     for reason, count in report.counts.items():
         task.progress.note(f"preferences left out: {count} ({reason})")
     kept = _without_test_questions(task, kept)

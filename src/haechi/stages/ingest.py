@@ -19,8 +19,8 @@ def run(task: Task) -> dict[str, Any]:
     settings = task.recipe.documents
     log = ReadingLog()
     documents = read_documents([Path(path) for path in settings.paths], log=log)
-    for reason, count in log.passed_over.items():
-        task.progress.note(f"passed over: {count} ({reason})")
+    for line in log.told():
+        task.progress.note(line)
     near = settings.near_duplicate if settings.near_duplicate < 1 else None
     kept, report = clean_documents(documents, DocumentLimits(shortest=settings.min_chars, near_duplicate=near))
     if not kept:

@@ -2,22 +2,19 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from haechi.methods.segments import is_last, last_index, lengths, segment_mean, segment_sum
+from haechi.methods.segments import is_last, last_index, segment_sum
 
 VALUES = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0, 32.0])
 SEGMENTS = torch.tensor([0, 0, 1, 2, 2, 2])
 
 
-def test_sums_and_means_by_hand():
-    assert lengths(SEGMENTS, 3).tolist() == [2, 1, 3]
+def test_sums_by_hand():
     assert segment_sum(VALUES, SEGMENTS, 3).tolist() == [1 + 2, 4, 8 + 16 + 32]
-    assert torch.allclose(segment_mean(VALUES, SEGMENTS, 3), torch.tensor([3 / 2, 4 / 1, 56 / 3]))
 
 
 def test_an_answer_without_tokens_counts_zero():
     segments = torch.tensor([0, 0, 2])
     assert segment_sum(VALUES[:3], segments, 4).tolist() == [3, 0, 4, 0]
-    assert segment_mean(VALUES[:3], segments, 4).tolist() == [1.5, 0, 4, 0]
 
 
 def test_last_token_of_each_answer():
@@ -38,7 +35,6 @@ def test_neighbouring_answers_with_the_same_text_stay_apart():
 def test_gradients():
     values = torch.randn(6, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     assert gradcheck(lambda v: segment_sum(v, SEGMENTS, 3), values)
-    assert gradcheck(lambda v: segment_mean(v, SEGMENTS, 3), values)
 
 
 def test_no_tokens_at_all():

@@ -50,7 +50,7 @@ def test_folder_is_read_in_sorted_order_with_relative_ids(tmp_path: Path) -> Non
         ("7", "셋", "본문", "c.jsonl"),
     ]
     assert documents[2].metadata == {"year": "1999"}
-    assert log.passed_over == {"other file type": 1}
+    assert log.passed_over == {"other file type": ["picture.png"]}
 
 
 def test_hangul_file_names_get_one_spelling(tmp_path: Path) -> None:
@@ -70,7 +70,20 @@ def test_links_out_of_the_folder_are_passed_over(tmp_path: Path) -> None:
     (inside / "again.md").symlink_to(inside / "a.md")
     log = ReadingLog()
     assert [d.id for d in read_documents([inside], log=log)] == ["a", "again"]
-    assert log.passed_over == {"link out of the folder": 1, "linked folder": 1}
+    assert log.passed_over == {"link out of the folder": ["link.md"], "linked folder": ["folder"]}
+
+
+def test_what_is_passed_over_is_told_with_the_first_names(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("text", encoding="utf-8")
+    for name in ("4.pdf", "1.pdf", "3.pdf"):
+        (tmp_path / name).touch()
+    log = ReadingLog()
+    read_documents([tmp_path], log=log)
+    assert log.told() == ["passed over: 3 (other file type): 1.pdf, 3.pdf, 4.pdf"]
+    (tmp_path / "2.pdf").touch()
+    log = ReadingLog()
+    read_documents([tmp_path], log=log)
+    assert log.told() == ["passed over: 4 (other file type): 1.pdf, 2.pdf, 3.pdf, …"]
 
 
 def test_gzipped_rows(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_ranked_answers_lower_is_better_and_ties_are_counted(
     log = ReadingLog()
     pairs = read_preferences(rows_file({"question": "Q"} | answers), log=log)
     assert [(p.prompt, p.chosen, p.rejected) for p in pairs] == [("Q", "short", "long"), ("Q", "short", "other")]
-    assert log.passed_over == {"tie": 1}
+    assert log.passed_over == {"tie": ["rows.jsonl:1"]}
 
 
 def test_votes_on_pairs(rows_file: Callable[..., Path]) -> None:
@@ -110,7 +110,7 @@ def test_votes_on_pairs(rows_file: Callable[..., Path]) -> None:
     pairs = read_preferences(rows_file(row), log=log)
     assert [(p.id, p.chosen, p.rejected) for p in pairs] == [("fg-1-1-0", "one", "zero"), ("fg-1-0-2", "zero", "two")]
     assert {p.question_id for p in pairs} == {"fg-1"}
-    assert log.passed_over == {"tie": 1, "equal answers": 1}
+    assert log.passed_over == {"tie": ["rows.jsonl:1"], "equal answers": ["rows.jsonl:1"]}
 
 
 EXPLICIT = {"prompt": "P", "chosen": "C", "rejected": "R"}
