@@ -270,8 +270,8 @@ class Reward(Training):
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
     """Assumed share of wrong comparisons."""
     interpolate: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """How far to go from the first weights to the trained ones: what a few hundred comparisons make of the probe is
-    worse on new ones than weights on the way there (WiSE-FT)."""
+    """How far to go from the probe to the trained weights (WiSE-FT). A few hundred comparisons are soon learned by
+    heart: try 0.5 there."""
     margin: bool = False
     """Whether pairs said to differ more must differ more in reward."""
     centre: NonNegative = 0.0
@@ -285,7 +285,9 @@ class Reward(Training):
         if not self.probe and not self.epochs:
             raise ValueError("with neither probe nor epochs nothing is learned. Fix: give epochs, or set probe: true.")
         if self.evidence and not self.probe:
-            raise ValueError("what evidence is worth the probe learns. Fix: set probe: true, or evidence: false.")
+            raise ValueError("evidence needs the probe, which learns what it is worth. Fix: probe: true.")
+        if self.interpolate < 1 and not self.probe:
+            raise ValueError("interpolate goes back to the probe, and there is none. Fix: probe: true.")
         return self
 
 

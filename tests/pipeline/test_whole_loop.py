@@ -76,7 +76,7 @@ def test_the_reward_model_that_serves_is_the_one_that_was_measured(run_folder: P
     measured = json.loads((run_folder / "reward" / "accuracy.json").read_text("utf-8"))["scores"]
     assert scores[:, 0].tolist() == pytest.approx(measured["chosen"], abs=1e-4)
     assert scores[:, 1].tolist() == pytest.approx(measured["rejected"], abs=1e-4)
-    assert any(abs(value) > 0.01 for value in model.evidence.values())
+    assert any(abs(value) > 0.01 for value in model.worth.values())
 
 
 def test_equal_answers_to_a_question_earn_the_same(run_folder: Path) -> None:

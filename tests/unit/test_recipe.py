@@ -100,7 +100,11 @@ def test_package_paths_are_the_package_s_own_files() -> None:
         (("ppo:", "compare: {source: file}"), "recipe.yaml:12: compare: source is file, but path is not given. Fix: "),
         (("ppo:", "dpo: {loss: ipo, label_smoothing: 0.1}"), "recipe.yaml:12: dpo: label_smoothing has no meaning"),
         (("ppo:", "reward: {probe: false, evidence: false, epochs: 0}"), "recipe.yaml:12: reward: with neither probe"),
-        (("ppo:", "reward: {probe: false}"), "recipe.yaml:12: reward: what evidence is worth the probe learns"),
+        (("ppo:", "reward: {probe: false}"), "recipe.yaml:12: reward: evidence needs the probe"),
+        (
+            ("ppo:", "reward: {probe: false, evidence: false, interpolate: 0.5}"),
+            "recipe.yaml:12: reward: interpolate goes back to the probe",
+        ),
         (
             ("ppo:", "base: {quantise: nf4}\nreward: {trainable: {kind: full}}"),
             "recipe.yaml:1: reward.trainable.kind is",

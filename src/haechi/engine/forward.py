@@ -116,7 +116,7 @@ def answer_scores(
 
 @torch.no_grad()
 def answer_states(
-    base: SharedBase, role: Role | None, trees: Sequence[Tree], groups: Sequence[Sequence[int]]
+    base: SharedBase, role: Role, trees: Sequence[Tree], groups: Sequence[Sequence[int]]
 ) -> Tensor:
     """The state [A, D] of each answer's last token, in the order of the trees (groups: `micro_batches`)."""
     states_AD = torch.zeros(answer_starts(trees)[-1], base.width)
@@ -127,7 +127,7 @@ def answer_states(
 
 def _last_states(
     base: SharedBase,
-    role: Role | None,
+    role: Role,
     trees: Sequence[Tree],
     groups: Sequence[Sequence[int]],
     trunk: TrunkCache | None = None,

@@ -4,7 +4,7 @@ A prompt is one tree with all its answers, and all that was said of them is lear
 2203.02155, section 3.5): the prompt is computed once, and an answer that stands in several comparisons does not come
 back as if it were new.
 
-Legend: A answers, P pairs of them, F numbers known of an answer beside its state.
+Legend: A answers, P pairs of them, F numbers of an answer beside its state.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ class ComparedPrompt:
 
     Attributes:
         evidence: for each answer the numbers that a reward model reads beside its state; none by default.
-        question: the id of the question that the prompt asks; the same one may be asked with other passages.
+        topic: what the prompt's question is about; prompts of one topic are not independent of each other.
     """
 
     tree: Tree
     pairs: Sequence[Pair]
     evidence: Sequence[Sequence[float]] = ()
-    question: str = ""
+    topic: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +125,16 @@ def paired(values_A: Tensor, compared: Sequence[ComparedPrompt]) -> Tensor:
 
 
 def evidence_of(compared: Sequence[ComparedPrompt]) -> Tensor:
-    """What is known of each answer beside its state [A, F]; F is 0 where nothing is."""
-    rows = [tuple(row) for one in compared for row in one.evidence or [()] * len(one.tree.answers)]
-    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), -1)
+    """The numbers of each answer beside its state [A, F]; F is 0 where there are none."""
+    rows = [row for one in compared for row in one.evidence or [()] * len(one.tree.answers)]
+    return torch.tensor(rows, dtype=torch.float32).reshape(len(rows), len(rows[0]) if rows else 0)
 
 
 class RewardLearner(_PairLearner):
     """A reward model: Bradley-Terry on the head's score of each answer's last token, and what the evidence adds to it.
 
     Args:
-        evidence: what the numbers known beside the state are worth [F]; fixed, the head learns what they leave over.
+        worth: what each number beside the state is worth [F]; fixed, the head learns what they leave over.
         label_smoothing: assumed share of wrong comparisons.
         validation: comparisons on which the accuracy is measured every `validate_every` steps.
         centring: weight of (r_chosen + r_rejected)², which keeps scores near 0.
@@ -149,7 +149,7 @@ class RewardLearner(_PairLearner):
         batch_size: int,
         token_budget: int,
         seed: int,
-        evidence: Tensor | None = None,
+        worth: Tensor | None = None,
         use_margin: bool = False,
         centring: float = 0.0,
         label_smoothing: float = 0.0,
@@ -157,7 +157,7 @@ class RewardLearner(_PairLearner):
         validate_every: int = 0,
     ) -> None:
         super().__init__(base, role, compared, batch_size=batch_size, token_budget=token_budget, seed=seed)
-        self.evidence_F = evidence
+        self.worth_F = worth
         self.use_margin, self.centring, self.label_smoothing = use_margin, centring, label_smoothing
         self.validation, self.validate_every = validation, validate_every
 
@@ -167,7 +167,7 @@ class RewardLearner(_PairLearner):
         trees = [prompt.tree for prompt in prompts]
         scored = score_trees(self.base, self.role, trees, logps=False, trunk=self.trunk)
         scores_A = self.role.head(scored.last_AD.float()).squeeze(-1)
-        scores_P2 = paired(scores_A + self._known(prompts).to(scores_A.device), prompts)
+        scores_P2 = paired(scores_A + self._by_evidence(prompts).to(scores_A.device), prompts)
         loss_P, metrics = bradley_terry(
             scores_P2[:, 0],
             scores_P2[:, 1],
@@ -191,13 +191,13 @@ class RewardLearner(_PairLearner):
         trees = [one.tree for one in compared]
         groups = micro_batches(trees, self.token_budget)
         scores_A = answer_scores(self.base, self.role, trees, groups, TrunkCache(self.role.first_layer, 0))
-        return paired(scores_A + self._known(compared), compared)
+        return paired(scores_A + self._by_evidence(compared), compared)
 
-    def _known(self, compared: Sequence[ComparedPrompt]) -> Tensor:
-        """What the evidence says of each answer [A]."""
-        if self.evidence_F is None:
+    def _by_evidence(self, compared: Sequence[ComparedPrompt]) -> Tensor:
+        """What the numbers beside the state add to each answer's score [A]."""
+        if self.worth_F is None:
             return torch.zeros(sum(len(one.tree.answers) for one in compared))
-        return evidence_of(compared) @ self.evidence_F
+        return evidence_of(compared) @ self.worth_F
 
 
 class DPOLearner(_PairLearner):

@@ -4,7 +4,8 @@ Whether a question is answered in the passages at all, and where, a small model 
 comparisons; how many of the question's words a passage holds, it need not learn. What these numbers are worth is
 learned from the comparisons (`methods/probe.py`): nothing here says that citing or answering is good.
 
-A term is what the search knows a text by without a dictionary: bigrams of Hangul, Latin words, numbers.
+A term is what the search knows a text by without a dictionary: bigrams of Hangul, numbers, and the Latin words that
+not every passage holds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from functools import lru_cache
 from haechi.prompt.citations import abstains, citations, without_citations
 from haechi.prompt.template import Template
 from haechi.retrieval.tokens import surface_terms
-from haechi.rewards.grounded import support
+from haechi.rewards.grounded import EMPTY_ENGLISH, support
 
 # Numbers of an abstention, then those of an attempt; the others are 0.
 NAMES = (
@@ -25,14 +26,14 @@ NAMES = (
     "abstains_lead",  # by how much that share is above the second passage's: one passage is on the question
     "coverage",  # share of the question's terms that a cited passage holds
     "cites",  # whether a passage that exists is cited
-    "cites_best",  # whether it is the one that holds most of the question's terms, the first of equals
+    "cites_best",  # whether it is the one that holds most of the question's terms, if any does; the first of equals
     "echo",  # share of the answer's terms that the question holds: its words said back
     "support",  # support of the answer by a cited passage (`rewards.grounded`)
 )
 
 
 def evidence(question: str, passages: Sequence[str], answer: str, template: Template) -> tuple[float, ...]:
-    """The numbers of `NAMES`, each from 0 to 1; means over the cited passages, so that citing all gains nothing.
+    """The numbers of `NAMES`, each from 0 to 1; means over the cited passages: citing all is less than citing the best.
 
     Args:
         passages: the texts that the answer was given, the first of which is number 1.
@@ -44,7 +45,7 @@ def evidence(question: str, passages: Sequence[str], answer: str, template: Temp
         return (1.0, first, first - second, 0.0, 0.0, 0.0, 0.0, 0.0)
     said = without_citations(answer)
     cited = sorted({number - 1 for number in citations(answer) if 1 <= number <= len(passages)})
-    best = shares.index(max(shares))
+    best = shares.index(max(shares)) if any(shares) else None
 
     def mean(numbers: Sequence[float]) -> float:
         return sum(numbers) / len(numbers) if numbers else 0.0
@@ -67,4 +68,4 @@ def _share(terms: frozenset[str], among: frozenset[str]) -> float:
 
 @lru_cache(maxsize=4096)
 def _terms(text: str) -> frozenset[str]:
-    return frozenset(surface_terms(unicodedata.normalize("NFC", text)))
+    return frozenset(surface_terms(unicodedata.normalize("NFC", text))) - EMPTY_ENGLISH

@@ -25,7 +25,8 @@ _EMPTY_ENGLISH = """
 s t a an the is are was were be been it its this that these those
 of in on at to for by with from and or as according document passage
 """
-_EMPTY_WORDS = frozenset((_EMPTY_KOREAN + _EMPTY_ENGLISH).split())
+EMPTY_ENGLISH = frozenset(_EMPTY_ENGLISH.split())
+_EMPTY_WORDS = EMPTY_ENGLISH.union(_EMPTY_KOREAN.split())
 
 
 def support(claim: str, passage: str) -> float:

@@ -1,4 +1,4 @@
-"""What later stages read back from `ingest` and `split`: questions with the passages they are asked with."""
+"""Questions with the passages they are asked with, as `split` leaves them, and what every stage makes of one."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def prompt_of(case: Case, codec: Codec, words: Template, recipe: Recipe) -> list
 
 
 def evidence_for(case: Case, answer: str, words: Template) -> tuple[float, ...]:
-    """What the words of question, passages and answer say of it."""
+    """What the words of question, passages and answer say of the answer (`rewards.evidence.NAMES`)."""
     return evidence(case.question.text, case.texts, answer, words)
 
 

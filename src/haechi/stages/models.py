@@ -91,19 +91,19 @@ def aligned_role(task: Task, base: SharedBase, stage: str) -> Role:
     return load_role(base, task.inputs[stage], sft_role(task, base))[0]
 
 
-def known_of(
+def evidence_scores(
     worth: Mapping[str, float], answers: Iterable[tuple[Case, Sequence[str]]], words: Template
 ) -> Tensor:
-    """What the evidence says of each answer [A], case by case, by what its numbers are worth."""
+    """What the numbers of its words add to each answer's score [A], case by case, by what they are worth."""
     rows = [evidence_for(case, text, words) for case, texts in answers for text in texts]
-    return torch.tensor([[*row] for row in rows]) @ torch.tensor([worth[name] for name in NAMES])
+    return torch.tensor(rows).reshape(-1, len(NAMES)) @ torch.tensor([worth[name] for name in NAMES])
 
 
 class RewardModel:
     """The finished reward model as a function: questions and answers in, normalised scores out.
 
     Attributes:
-        evidence: what each number that the words give is worth; empty where the model reads its state alone.
+        worth: what each number of `rewards.evidence` is worth; empty where the model reads its state alone.
         attempts: what SFT's attempts earn on average, by the rules that say nothing of an abstention.
     """
 
@@ -112,7 +112,7 @@ class RewardModel:
         self.role, about = load_role(base, task.inputs["reward"], sft_role(task, base))
         self.normalisation = Normalisation(**about["normalisation"])
         self.attempts: dict[str, float] = about["attempts"]
-        self.evidence: dict[str, float] = about["evidence"]
+        self.worth: dict[str, float] = about["worth"]
         self.words = words_of(task.recipe)
 
     def __call__(
@@ -132,9 +132,9 @@ class RewardModel:
             self.token_budget,
         )
         scores_A = answer_scores(self.base, self.role, trees, micro_batches(trees, self.token_budget))
-        if self.evidence:
+        if self.worth:
             texts = ([self.base.codec.decode(list(ids)) for ids in group] for group in answers)
-            scores_A += known_of(self.evidence, zip(cases, texts, strict=True), self.words)
+            scores_A += evidence_scores(self.worth, zip(cases, texts, strict=True), self.words)
         if not torch.isfinite(scores_A).all():
             raise DivergedError("the reward model gives scores that are not finite. Fix: train it again, more slowly.")
         return self.normalisation.apply(scores_A)

@@ -20,7 +20,7 @@ from haechi.methods.reward import Normalisation, normalisation
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
 from haechi.models.saved import save_role
-from haechi.pipeline.files import write_json
+from haechi.pipeline.files import read_json, write_json
 from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.records.write import read_rows
@@ -28,7 +28,7 @@ from haechi.rewards.evidence import NAMES
 from haechi.stages.cases import load_cases, prompt_of, words_of
 from haechi.stages.earned import attempts_earn
 from haechi.stages.loop import hooks
-from haechi.stages.models import answer_ids, base_of, known_of, sft_role, trainable
+from haechi.stages.models import answer_ids, base_of, evidence_scores, sft_role, trainable
 from haechi.stages.pairs import load_pairs
 from haechi.stages.sft import CURVE, loop_settings
 
@@ -40,7 +40,7 @@ def run(task: Task) -> dict[str, Any]:
     pairs = load_pairs(task, base, settings.token_budget, with_evidence=settings.evidence)
     role = Role(base, trainable(settings.trainable), sft_role(task, base), seed=task.seed, head_outputs=1)
     probe = _probe(task, base, role, pairs.training) if settings.probe else None
-    worth_F = probe.weight_D[base.width :] if probe and settings.evidence else None
+    worth_F = probe.weight[base.width :] if probe and settings.evidence else None
     worth: dict[str, float] = {} if worth_F is None else dict(zip(NAMES, worth_F.tolist(), strict=True))
     steps = steps_for(len(pairs.training), settings.batch_size, settings.epochs)
     learner = RewardLearner(
@@ -50,14 +50,14 @@ def run(task: Task) -> dict[str, Any]:
         batch_size=settings.batch_size,
         token_budget=settings.token_budget,
         seed=task.seed,
-        evidence=worth_F,
+        worth=worth_F,
         use_margin=settings.margin,
         centring=settings.centre,
         label_smoothing=settings.label_smoothing,
         validation=some(pairs.held_out, CURVE, task.seed),
         validate_every=max(steps // 4, 1),
     )
-    first = {name: weight.clone() for name, weight in role.state().items()}
+    first = {name: weight.clone() for name, weight in role.state().items()} if settings.interpolate < 1 else {}
     train(
         learner,
         role.parameters(),
@@ -65,9 +65,10 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "loss", "accuracy", "validation/accuracy"),
     )
-    _interpolate(role, first, settings.interpolate)
+    if settings.interpolate < 1:
+        _interpolate(role, first, settings.interpolate)
     scale, attempts = _scale(task, base, role, worth)
-    about = {"normalisation": asdict(scale), "attempts": attempts, "evidence": worth}
+    about = {"normalisation": asdict(scale), "attempts": attempts, "worth": worth}
     save_role(role.freeze(), base, task.folder, about)
     measured = _measured(task, pairs.held_out_rows, scale.apply(learner.scores(pairs.held_out)), scale)
     write_json(task.folder / "accuracy.json", measured.as_dict())
@@ -76,7 +77,8 @@ def run(task: Task) -> dict[str, Any]:
         "training_pairs": sum(len(one.pairs) for one in pairs.training),
         "held_out_pairs": len(pairs.held_out_rows),
         "probe_accuracy": probe.accuracy if probe else None,
-        "evidence": worth,
+        "probe_penalty": probe.penalty if probe else None,
+        "worth": worth,
         "accuracy": measured.accuracy.as_dict(),
         "ceiling": measured.ceiling,
         "realised_ceiling": measured.realised_ceiling,
@@ -103,35 +105,56 @@ def _measured(
     )
 
 
-@torch.no_grad()
 def _probe(task: Task, base: SharedBase, role: Role, training: Sequence[ComparedPrompt]) -> Probe:
-    """The best linear reward on the states of the untrained role and the evidence; the role's head takes its part."""
+    """The best linear reward on the states of the untrained role and the evidence; the role's head takes its part.
+
+    It is kept in `probe.json`, where an interrupted attempt finds it again.
+    """
+    path = task.folder / "probe.json"
+    if path.is_file():
+        saved = read_json(path)
+        found = Probe(torch.tensor(saved["weight"]), saved["bias"], saved["accuracy"], saved["penalty"])
+    else:
+        found = _fit_probe(task, base, role, training)
+        write_json(path, asdict(found) | {"weight": found.weight.tolist()})
+    assert role.head is not None
+    with torch.no_grad():
+        role.head.weight.copy_(found.weight[None, : base.width])
+        role.head.bias.fill_(found.bias)
+    return found
+
+
+def _fit_probe(task: Task, base: SharedBase, role: Role, training: Sequence[ComparedPrompt]) -> Probe:
     settings = task.recipe.reward
     trees = [one.tree for one in training]
     states_AD = answer_states(base, role, trees, micro_batches(trees, settings.token_budget))
     evidence_AF = evidence_of(training)
-    places = paired(torch.arange(len(states_AD)), training)
-    numbers = {one.question: number for number, one in enumerate(training)}
-    questions = [numbers[one.question] for one in training for _ in one.pairs]
-    found = fit_probe(
+    numbers = {topic: number for number, topic in enumerate(dict.fromkeys(one.topic for one in training))}
+
+    def stop_if_asked() -> None:
+        if task.stopping():
+            raise task.stopped()
+
+    return fit_probe(
         torch.cat([states_AD, evidence_AF], dim=1),
-        places,
-        torch.tensor(questions),
+        paired(torch.arange(len(states_AD)), training),
+        torch.tensor([numbers[one.topic] for one in training for _ in one.pairs]),
         groups=[base.width, evidence_AF.shape[1]],
         label_smoothing=settings.label_smoothing,
         weights_P=torch.tensor([pair.weight for one in training for pair in one.pairs]),
+        on_fold=stop_if_asked,
     )
-    assert role.head is not None
-    role.head.weight.copy_(found.weight_D[None, : base.width])
-    role.head.bias.zero_()
-    return found
 
 
 @torch.no_grad()
 def _interpolate(role: Role, first: Mapping[str, Tensor], share: float) -> None:
-    """Takes the weights back towards the first ones (WiSE-FT: Wortsman et al. 2022, arXiv 2109.01903, eq. 1)."""
+    """Takes the weights back towards the first ones (WiSE-FT: Wortsman et al. 2022, arXiv 2109.01903, eq. 1).
+
+    Of an adapter the product B A goes back: B began as 0, so B alone has to move.
+    """
     for name, weight in role.parameters().items():
-        weight.lerp_(first[name], 1 - share)
+        if not name.startswith("lora_a."):
+            weight.lerp_(first[name], 1 - share)
 
 
 @torch.no_grad()
@@ -152,5 +175,5 @@ def _scale(
     scores_A = answer_scores(base, role, trees, micro_batches(trees, token_budget))
     given = [(case, sampled[case.question.id]) for case in cases]
     if worth:
-        scores_A += known_of(worth, given, words)
+        scores_A += evidence_scores(worth, given, words)
     return normalisation(scores_A), attempts_earn(given, words)

@@ -20,7 +20,7 @@ from haechi.retrieval.contexts import retrieved_contexts, training_contexts
 from haechi.retrieval.library import Library
 from haechi.stages.cases import Case, save_cases
 
-# Training questions below which no stage after this one has anything to work with.
+# Fewer training questions are a mistake in the file or in the shares, not an experiment.
 _FEWEST = 4
 
 

@@ -94,7 +94,7 @@ def test_evidence_and_label_smoothing_by_hand(
         for number, one in enumerate(compared)
     ]
     plain = reward(llama, role, compared, 40).scores(compared)
-    with_evidence = reward(llama, role, known, 40, evidence=torch.tensor([2.0, -1.0]), label_smoothing=0.1)
+    with_evidence = reward(llama, role, known, 40, worth=torch.tensor([2.0, -1.0]), label_smoothing=0.1)
     expected, total = 0.0, 0.0
     for row, one in zip(plain, known, strict=True):
         (pair,) = one.pairs

@@ -44,9 +44,10 @@ def test_citations_that_are_not_there_count_for_nothing() -> None:
     )
     assert of("37미터입니다. [9]") == bare
     assert of("37미터입니다. [9][3]") == of("37미터입니다. [3]")
+    assert of("37미터입니다. [0]") == bare
 
 
-def test_citing_every_passage_gains_nothing() -> None:
+def test_citing_every_passage_is_less_than_citing_the_best() -> None:
     """Means over the cited: (0.25 + 0.5 + 1) / 3 of the question's terms; one of three is best, and one supports."""
     found = of("37미터입니다. [1][2][3]")
     assert (found["coverage"], found["cites"]) == (pytest.approx(1.75 / 3), 1.0)
@@ -58,6 +59,19 @@ def test_of_equals_the_first_passage_is_best() -> None:
     twice = (PASSAGES[2], PASSAGES[2])
     assert of("37미터입니다. [1]", passages=twice)["cites_best"] == 1
     assert of("37미터입니다. [2]", passages=twice)["cites_best"] == 0
+
+
+def test_where_no_passage_holds_a_term_none_is_best() -> None:
+    assert of("37미터입니다. [1]", question="???")["cites_best"] == 0
+    assert of("37미터입니다. [1]", question="누구인가요?")["cites_best"] == 0
+
+
+def test_english_words_that_every_passage_holds_are_no_terms() -> None:
+    """Of the question only what, height and lighthouse count: the first passage holds none of them, the second one."""
+    passages = ("The bridge: The length of the bridge is 9 metres.", "Lighthouse: The lighthouse is 37 metres tall.")
+    found = of("37 metres. [2]", "What is the height of the lighthouse?", passages)
+    assert (found["coverage"], found["cites_best"], found["support"]) == (pytest.approx(1 / 3), 1.0, 1.0)
+    assert of("9 metres. [1]", "What is the height of the lighthouse?", passages)["coverage"] == 0
 
 
 def test_the_questions_words_said_back_are_an_echo() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,23 @@ def test_three_questions_are_too_few_before_anything_is_trained(
     (said,) = [line for line in capsys.readouterr().err.splitlines() if "Fix:" in line]
     assert f"{file}: of 3 questions 1 would be trained on" in said
     assert not (tmp_path / "run" / "split").exists()
+
+
+def test_four_training_questions_are_enough_and_three_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(tmp_path)
+    file = tmp_path / "questions.jsonl"
+    lines = file.read_text("utf-8").splitlines()
+    found = {}
+    for count in range(4, 14):
+        file.write_text("\n".join(lines[:count]), "utf-8")
+        if split(tmp_path, None) == 0:
+            found[len(part(tmp_path, "train"))] = True
+        elif said := re.search(r"of \d+ questions (\d+) would be trained on", capsys.readouterr().err):
+            found[int(said[1])] = False
+    assert {3, 4} <= found.keys()
+    assert all(enough == (trained >= 4) for trained, enough in found.items())
 
 
 def test_practice_and_prompts_come_together(tmp_path: Path) -> None:
