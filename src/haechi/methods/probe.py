@@ -38,15 +38,13 @@ class Probe:
     """A linear reward.
 
     Attributes:
-        weight: one a feature [D].
-        bias: with it the answers' mean reward is 0; comparisons leave it free.
+        weight: one a feature [D]; the reward of an answer is the product with them, up to a constant.
         accuracy: share of the comparisons on topics left out that are ordered as told, by the best of the penalties; a
             tie counts half. None where all comparisons are on one topic.
         penalty: lambda.
     """
 
     weight: Tensor
-    bias: float
     accuracy: float | None
     penalty: float
 
@@ -82,7 +80,7 @@ def fit_probe(
     if not torch.isfinite(features_AD).all():
         raise DivergedError("the states that the reward model begins with are not finite. Fix: run sft again.")
     features_AD = features_AD.double()
-    mean_D, spread_D = features_AD.mean(0), features_AD.std(0, correction=0)
+    spread_D = features_AD.std(0, correction=0)
     # A feature that never changes says nothing, whatever its last bit: it gets the weight 0.
     spread_D[spread_D <= _CONSTANT * features_AD.abs().amax(0)] = torch.inf
     price_D = torch.cat([torch.full((size,), size / sum(groups)) for size in groups]).double()
@@ -94,7 +92,7 @@ def fit_probe(
 
     penalty, accuracy = _best_penalty(difference_PD, share_P, topics_P, label_smoothing, on_fold)
     weight_D = _optimum(difference_PD, share_P, [penalty], label_smoothing)[0] / scale_D
-    return Probe(weight_D.float(), -float(weight_D @ mean_D), accuracy, penalty)
+    return Probe(weight_D.float(), accuracy, penalty)
 
 
 def _best_penalty(

@@ -113,14 +113,13 @@ def _probe(task: Task, base: SharedBase, role: Role, training: Sequence[Compared
     path = task.folder / "probe.json"
     if path.is_file():
         saved = read_json(path)
-        found = Probe(torch.tensor(saved["weight"]), saved["bias"], saved["accuracy"], saved["penalty"])
+        found = Probe(torch.tensor(saved["weight"]), saved["accuracy"], saved["penalty"])
     else:
         found = _fit_probe(task, base, role, training)
         write_json(path, asdict(found) | {"weight": found.weight.tolist()})
     assert role.head is not None
     with torch.no_grad():
         role.head.weight.copy_(found.weight[None, : base.width])
-        role.head.bias.fill_(found.bias)
     return found
 
 

@@ -120,7 +120,6 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "steps never halved": ("step_R = step_R / 2", "break"),
         "half of the span": ("torch.linalg.qr(difference_PD.T)[0]", "torch.linalg.qr(difference_PD[::2].T)[0]"),
         "the last bit believed": ("_CONSTANT = 1e-6", "_CONSTANT = 0.0"),
-        "reward not centred": ("-float(weight_D @ mean_D)", "0.0"),
         "NaN accepted": ("if not torch.isfinite(features_AD).all():", "if False:"),
         "nobody is asked": ("on_fold is not None", "False"),
     },

@@ -72,13 +72,6 @@ def test_what_is_found_is_the_optimum_of_the_docstring() -> None:
             assert slope.abs().max() < 1e-6 < 1e-3 < w.abs().max()
 
 
-def test_the_mean_reward_is_nothing() -> None:
-    features = drawn(80, 2) + 5
-    found = fit_probe(features, *compared(features, features[:, 0]), groups=[2])
-    assert float((features @ found.weight.double()).mean()) + found.bias == pytest.approx(0, abs=1e-5)
-    assert abs(found.bias) > 1
-
-
 def test_the_penalty_is_chosen_by_what_is_fitted_with_the_same_doubts() -> None:
     """Left-out accuracy, computed again by plain loops from optima with and without smoothing."""
     features = drawn(48, 6)
