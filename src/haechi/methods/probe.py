@@ -87,17 +87,16 @@ def fit_probe(
     # In units of its price every direction costs the same.
     scale_D = spread_D * price_D.sqrt()
     difference_PD = (features_AD[pairs_P2[:, 0]] - features_AD[pairs_P2[:, 1]]) / scale_D
-    share_P = (torch.ones(len(pairs_P2)) if weights_P is None else weights_P).double()
-    share_P = share_P / share_P.sum()
+    weights_P = (torch.ones(len(pairs_P2)) if weights_P is None else weights_P).double()
 
-    penalty, accuracy = _best_penalty(difference_PD, share_P, topics_P, label_smoothing, on_fold)
-    weight_D = _optimum(difference_PD, share_P, [penalty], label_smoothing)[0] / scale_D
+    penalty, accuracy = _best_penalty(difference_PD, weights_P, topics_P, label_smoothing, on_fold)
+    weight_D = _optimum(difference_PD, weights_P, [penalty], label_smoothing)[0] / scale_D
     return Probe(weight_D.float(), accuracy, penalty)
 
 
 def _best_penalty(
     difference_PD: Tensor,
-    share_P: Tensor,
+    weights_P: Tensor,
     topics_P: Tensor,
     label_smoothing: float,
     on_fold: Callable[[], None] | None,
@@ -112,16 +111,15 @@ def _best_penalty(
         if on_fold is not None:
             on_fold()
         out_P = folds_P == fold
-        rest_P = share_P[~out_P] / share_P[~out_P].sum()
-        weights = _optimum(difference_PD[~out_P], rest_P, _PENALTIES, label_smoothing)
-        for number, weight_D in enumerate(weights):
-            right[number] += share_P[out_P] @ (0.5 + 0.5 * (difference_PD[out_P] @ weight_D).sign())
+        optima = _optimum(difference_PD[~out_P], weights_P[~out_P], _PENALTIES, label_smoothing)
+        for number, weight_D in enumerate(optima):
+            right[number] += weights_P[out_P] @ (0.5 + 0.5 * (difference_PD[out_P] @ weight_D).sign())
     best = int(right.argmax())
-    return _PENALTIES[best], float(right[best])
+    return _PENALTIES[best], float(right[best] / weights_P.sum())
 
 
 def _optimum(
-    difference_PD: Tensor, share_P: Tensor, penalties: Sequence[float], label_smoothing: float
+    difference_PD: Tensor, weights_P: Tensor, penalties: Sequence[float], label_smoothing: float
 ) -> list[Tensor]:
     """The best weights [D] by each penalty, from the strictest on: each is where the next begins.
 
@@ -129,6 +127,7 @@ def _optimum(
     """
     basis_DR = torch.linalg.qr(difference_PD.T)[0] if len(difference_PD) < difference_PD.shape[1] else None
     difference_PR = difference_PD if basis_DR is None else difference_PD @ basis_DR
+    share_P = weights_P / weights_P.sum().clamp(min=1e-8)  # all may be of no weight where a topic is left out
     weight_R = difference_PR.new_zeros(difference_PR.shape[1])
     found = []
     for penalty in penalties:

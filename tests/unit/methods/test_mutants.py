@@ -99,8 +99,8 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "chosen by the worst": ("best = int(right.argmax())", "best = int(right.argmin())"),
         "learned from what is left out": (
-            "_optimum(difference_PD[~out_P], rest_P, _PENALTIES",
-            "_optimum(difference_PD, share_P, _PENALTIES",
+            "_optimum(difference_PD[~out_P], weights_P[~out_P], _PENALTIES",
+            "_optimum(difference_PD, weights_P, _PENALTIES",
         ),
         "pairs turned round": (
             "(features_AD[pairs_P2[:, 0]] - features_AD[pairs_P2[:, 1]])",
@@ -112,9 +112,13 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
         "one price for all groups": ("size / sum(groups)) for", "1.0) for"),
         "forgotten smoothing": ("(chance_P - (1 - label_smoothing))", "(chance_P - 1)"),
         "smoothing forgotten at the end": ("[penalty], label_smoothing)", "[penalty], 0.0)"),
-        "smoothing forgotten in the choice": ("rest_P, _PENALTIES, label_smoothing)", "rest_P, _PENALTIES, 0.0)"),
-        "forgotten weights": ("is None else weights_P", "is None else torch.ones_like(weights_P)"),
-        "weights forgotten in the choice": ("share_P[out_P] @ (0.5", "(share_P[out_P] * 0 + 1 / len(out_P)) @ (0.5"),
+        "smoothing forgotten in the choice": ("_PENALTIES, label_smoothing)", "_PENALTIES, 0.0)"),
+        "forgotten weights": (
+            "weights_P / weights_P.sum().clamp(min=1e-8)",
+            "torch.full_like(weights_P, 1 / len(weights_P))",
+        ),
+        "no weight at all divides by zero": (".clamp(min=1e-8)", ""),
+        "weights forgotten in the choice": ("weights_P[out_P] @ (0.5", "torch.ones_like(weights_P[out_P]) @ (0.5"),
         "accuracy of the opposite": ("(0.5 + 0.5 * (", "(0.5 - 0.5 * ("),
         "one step alone": ("_STEPS = 50", "_STEPS = 1"),
         "steps never halved": ("step_R = step_R / 2", "break"),

@@ -113,7 +113,7 @@ def test_what_only_tells_questions_apart_is_not_believed() -> None:
 
 
 def test_the_penalty_is_the_one_that_serves_new_questions_best() -> None:
-    """One number of sixty tells something: with hardly a penalty the others, features by heart, drown it."""
+    """One number of sixty tells something: with hardly a penalty the others, known by heart, drown it."""
     features = drawn(160, 60)
     pairs, questions = compared(features, features[:, 0] + 0.2 * drawn(160, seed=7), a_question=2)
     found = fit_probe(features, pairs, questions, groups=[60])
@@ -138,6 +138,13 @@ def test_pairs_of_no_weight_say_nothing() -> None:
     alone = fit_probe(features, pairs, questions, groups=[3])
     assert torch.allclose(both.weight, alone.weight, rtol=1e-3) and both.accuracy == pytest.approx(alone.accuracy)
     assert fit_probe(features, wrong, questions, groups=[3]).weight[0] < 0
+
+
+def test_a_topic_may_have_all_the_weight() -> None:
+    features = drawn(8, 2)
+    pairs, questions = compared(features, features[:, 0])
+    found = fit_probe(features, pairs, questions, groups=[2], weights_P=(questions == 0).double())
+    assert found.weight[0] > 0 and torch.isfinite(found.weight).all()
 
 
 def test_one_topic_is_too_little_to_choose_by() -> None:

@@ -47,7 +47,7 @@ def cases() -> list[Case]:
     for number, place in enumerate(PLACES):
         other = PLACES[number - 1]
         passages = tuple(
-            Passage(f"{name}#0", document_id=name, title=name, text=f"{name}의 높이는 {n}미터이다.", start=0, end=9)
+            Passage(id=f"{name}#0", document_id=name, title=name, text=f"{name}의 높이는 {n}미터다.", start=0, end=9)
             for n, name in ((7, place), (8, other))
         )
         for asked in ("높이는 얼마인가요", "높이를 알려 주세요"):
