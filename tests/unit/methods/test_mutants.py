@@ -117,7 +117,6 @@ MUTANTS: dict[str, dict[str, tuple[str, str]]] = {
             "weights_P / weights_P.sum().clamp(min=1e-8)",
             "torch.full_like(weights_P, 1 / len(weights_P))",
         ),
-        "no weight at all divides by zero": (".clamp(min=1e-8)", ""),
         "weights forgotten in the choice": ("weights_P[out_P] @ (0.5", "torch.ones_like(weights_P[out_P]) @ (0.5"),
         "accuracy of the opposite": ("(0.5 + 0.5 * (", "(0.5 - 0.5 * ("),
         "one step alone": ("_STEPS = 50", "_STEPS = 1"),
