@@ -254,10 +254,11 @@ def _ask(words: list[str]) -> int:
     Run(folder).require()
     from haechi.stages.ask import ask
 
-    questions = arguments.alone[1:] or (line.strip() for line in sys.stdin)
-    for question in questions:
-        if question:
-            _say(ask(folder, question))
+    if arguments.alone[1:]:
+        _say(ask(folder, arguments.alone[1]))
+        return 0
+    for question in filter(None, map(str.strip, sys.stdin)):
+        _say(f"{question}\n{ask(folder, question)}\n")
     return 0
 
 

@@ -173,7 +173,8 @@ def test_mistakes_are_one_line_exit_2_and_write_nothing(
 def test_a_folder_that_is_no_run(stages: Graph, capsys: Output) -> None:
     for words in (["sft", "library"], ["ask", "library", "?"], ["report", "library"], ["run", "library"]):
         assert main(words, stages) == 2
-        assert capsys.readouterr().err.endswith("/library: not a run. Fix: make one with haechi run RECIPE.\n")
+        said = capsys.readouterr().err
+        assert said.endswith("/library: not a run. Fix: make one with haechi run library/recipe.yaml.\n")
 
 
 def test_debug_shows_where_an_error_arose(stages: Graph, monkeypatch: pytest.MonkeyPatch) -> None:

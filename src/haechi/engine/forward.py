@@ -63,7 +63,7 @@ def score_trees(
     with base.wearing(role):
         hidden_BTD = _hidden(base, packed, trees, trunk)
         flat_D = hidden_BTD.reshape(-1, hidden_BTD.shape[-1])
-        states_ND = flat_D[packed.source_N.to(flat_D.device)]
+        states_ND = taken(flat_D, packed.source_N)
         if logps:
             weight, bias = base.output_weight()
             targets = packed.targets_N.to(flat_D.device)
@@ -76,10 +76,22 @@ def score_trees(
         logps_N=logps_N,
         entropy_N=entropy_N,
         states_ND=states_ND,
-        last_AD=flat_D[packed.last_A.to(flat_D.device)],
+        last_AD=taken(flat_D, packed.last_A),
         segments_N=packed.segments_N.to(flat_D.device),
         num_answers=packed.num_answers,
     )
+
+
+def taken(flat_D: Tensor, index_N: Tensor) -> Tensor:
+    """The rows at some places, which may be named several times: the first tokens of a prompt's answers are all
+    predicted from its last state.
+
+    The gradients that meet in one row are added in one order every time, or a run could not be repeated to the bit. Of
+    plain indexing that is true on a GPU, which sorts first, but not on a CPU, whose threads add as they come;
+    `index_select` has it the other way round.
+    """
+    index_N = index_N.to(flat_D.device)
+    return flat_D.index_select(0, index_N) if flat_D.device.type == "cpu" else flat_D[index_N]
 
 
 def _hidden(base: SharedBase, packed: Packed, trees: Sequence[Tree], trunk: TrunkCache | None) -> Tensor:

@@ -5,6 +5,7 @@ A name is `saessak` (embedded), a local folder, or a model on the Hub. Nothing i
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -140,6 +141,8 @@ def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
         raise ModelError(
             f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors."
         )
+    if difflib.get_close_matches(name, [EMBEDDED]):
+        raise ModelError(f"{name}: no such base. Did you mean {EMBEDDED}?")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -59,7 +59,9 @@ class Run:
     def require(self) -> None:
         """Raise StageError unless the folder holds a run."""
         if not self.recipe.is_file():
-            raise StageError(f"{self.folder.absolute()}: not a run. Fix: make one with haechi run RECIPE.")
+            inside = self.folder / "recipe.yaml"
+            recipe = inside if inside.is_file() else "RECIPE"
+            raise StageError(f"{self.folder.absolute()}: not a run. Fix: make one with haechi run {recipe}.")
 
 
 def run(
@@ -100,8 +102,11 @@ def run(
             if stage.check and run_folder.result(stage.name) is None:
                 importlib.import_module(stage.check).check(recipe)
         before = {path: path.read_bytes() for path in (run_folder.recipe, run_folder.about) if path.is_file()}
-        _describe(run_folder, recipe)
         walk = _Walk(recipe, run_folder, progress or Silent(), graph, signals)
+        wanted = recipe.model_dump(mode="json")
+        for change in _changes(_json_or_none(run_folder.recipe) or wanted, wanted):
+            walk.progress.note(f"recipe: {change}")
+        _describe(run_folder, recipe)
         ran: list[str] = []
         try:
             for index, stage in enumerate(plan, start=1):
@@ -288,6 +293,17 @@ def _describe(run: Run, recipe: Recipe) -> None:
         "started": _now(),
     }
     write_json(run.about, described)
+
+
+def _changes(earlier: Any, now: Any, name: str = "") -> list[str]:
+    """The values in which the run's recipe is no longer what it was."""
+    if isinstance(earlier, dict) and isinstance(now, dict):
+        return [
+            change
+            for key in now
+            for change in _changes(earlier.get(key, now[key]), now[key], f"{name}.{key}" if name else key)
+        ]
+    return [] if earlier == now else [f"{name} was {earlier}, is {now}"]
 
 
 def _json_or_none(path: Path) -> dict[str, Any] | None:

@@ -99,7 +99,7 @@ def _read_file(file: Path, name: Path, skip_bad: bool, log: ReadingLog) -> list[
     text = unicodedata.normalize("NFC", text)
     heading, body = title_and_body(text, markdown=file.suffix == ".md")
     if not body.strip():
-        raise InputError(file, "holds no text", "write something below the heading, or delete the file")
+        raise InputError(file, "holds no text", "write something into it, or delete the file")
     # File systems differ in how they spell Hangul; ids must not.
     name = Path(unicodedata.normalize("NFC", name.as_posix()))
     return [Document(id=name.with_suffix("").as_posix(), title=heading or name.stem, text=body, source=name.as_posix())]

@@ -30,14 +30,14 @@ KOREAN = {
     "verdict": "결론",
     "verdict.better": "{a}의 정답률이 {b}보다 높습니다",
     "verdict.worse": "{a}의 정답률이 {b}보다 낮습니다",
-    "verdict.unclear": "{a} 대 {b}: 정답률 차이가 구분되지 않습니다",
+    "verdict.unclear": "{a} 대 {b}: 정답률에 차이가 있다고 볼 수 없습니다",
     "verdict.better.f1": "{a}의 답변이 {b}의 답변보다 모범 답과 더 비슷합니다",
     "verdict.worse.f1": "{a}의 답변이 {b}의 답변보다 모범 답과 덜 비슷합니다",
-    "verdict.unclear.f1": "{a} 대 {b}: 모범 답과의 유사도 차이가 구분되지 않습니다",
+    "verdict.unclear.f1": "{a} 대 {b}: 모범 답과의 유사도에 차이가 있다고 볼 수 없습니다",
     "verdict.difference": "차이 {difference} {interval}, 질문 {n}개.",
     "verdict.unclear.why": (
-        "구분되지 않는다는 말은 차이의 구간이 0을 포함하거나 주제가 열 개보다 적어, 이 평가 질문만으로는 어느 쪽이 "
-        "나은지 알 수 없다는 뜻입니다."
+        "차이가 있다고 볼 수 없다는 말은 차이의 구간이 0을 포함하거나 주제가 열 개보다 적어, 이 평가 질문만으로는 "
+        "어느 쪽이 나은지 알 수 없다는 뜻입니다."
     ),
     "verdict.missing": "이 실행에는 {a} 대 {b} 비교가 없습니다",
     "verdict.none": "이 실행에는 학습한 시스템끼리의 비교가 없습니다",
@@ -74,8 +74,8 @@ KOREAN = {
     "systems": "시스템별 모든 점수",
     "systems.about": (
         "평가 질문에 대한 평균이고, 아래는 95% 부트스트랩 구간입니다. ‘최고’는 다른 모든 시스템과의 차이 구간이 "
-        "0을 포함하지 않을 때만 붙습니다. 화살표는 같은 기준으로 SFT와 비교한 것입니다. 표시가 없으면 구분되지 "
-        "않는다는 뜻입니다."
+        "0을 포함하지 않을 때만 붙습니다. 화살표는 같은 기준으로 SFT와 비교한 것입니다. 표시가 없으면 차이가 "
+        "있다고 볼 수 없다는 뜻입니다."
     ),
     "systems.metric": "지표",
     "systems.best": "최고",
@@ -108,7 +108,7 @@ KOREAN = {
     "judge.worse": "못함",
     "judge.higher": "높음",
     "judge.lower": "낮음",
-    "judge.unclear": "구분되지 않음",
+    "judge.unclear": "차이 불확실",
     "points": "%p",
     # Names of metrics.
     "metric.correct": "정답률",
@@ -203,7 +203,7 @@ KOREAN = {
     "curve.entropy": "엔트로피",
     "curve.ratio_max": "최대 확률비",
     "curve.length": "답변 길이",
-    "curve.eos_rate": "끝맺은 답변",
+    "curve.eos_rate": "스스로 끝낸 답변",
     "curve.correct": "정답률",
     "curve.f1": "모범 답과의 유사도(글자 F1)",
     "curve.grad_norm": "기울기 크기",
@@ -211,7 +211,7 @@ KOREAN = {
     "curve.ratio_mean": "평균 확률비",
     "curve.value_mean": "평균 가치",
     "curve.value_clip_fraction": "가치 클리핑 비율",
-    "curve.explained_variance": "설명된 분산",
+    "curve.explained_variance": "설명 분산",
     "curve.advantage_std": "어드밴티지 표준편차",
     "curve.first": "선호 답변의 점수",
     "curve.second": "비선호 답변의 점수",
@@ -219,7 +219,7 @@ KOREAN = {
     "curve.reward_rejected": "비선호 답변의 보상",
     "curve.stopped_early": "조기 종료",
     "curve.ptx_loss": "SFT 손실(ptx)",
-    "curve.critic_fit": "가치 머리의 초기 적합도",
+    "curve.critic_fit": "가치 헤드의 초기 적합도",
     "series.std": "표준편차",
     "series.total": "합계",
     "series.learned": "학습된 보상",
@@ -227,7 +227,7 @@ KOREAN = {
     "series.cited": "인용",
     "series.length": "길이",
     "series.abstaining": "보류 비용",
-    "series.missing_eos": "끝맺지 못한 벌점",
+    "series.missing_eos": "끝내지 못한 답변의 벌점",
     "about.loss": "최적화가 낮추는 값입니다. 학습은 내려가는데 검증이 오르면 과적합입니다.",
     "about.sft.loss": "답변 토큰의 교차 엔트로피(nat)입니다. 검증 손실이 오르면 과적합입니다.",
     "about.reward.loss": "쌍의 −log σ(점수 차)입니다. 정한 격차가 없으면 log 2 ≈ 0.693이 전혀 모르는 상태입니다.",
@@ -247,18 +247,18 @@ KOREAN = {
     "about.entropy": "정책이 얼마나 망설이는지입니다. 0으로 떨어지면 늘 같은 말만 합니다.",
     "about.ratio_max": "새 정책과 옛 정책의 확률비 중 가장 큰 값입니다. 튀어 오르면 불안정한 갱신입니다.",
     "about.length": "답변의 평균 토큰 수입니다. 길이만 늘며 오르는 보상은 의심해야 합니다.",
-    "about.eos_rate": "길이 제한에 걸리지 않고 스스로 끝맺은 답변의 비율입니다.",
+    "about.eos_rate": "길이 제한에 걸리지 않고 스스로 끝낸 답변의 비율입니다.",
     "about.f1": "검증 질문에서 잰, 모범 답과의 글자 F1입니다. 보상이 오르면 함께 올라야 합니다.",
     "about.correct": "보상이 나타내야 할 정답률을 검증 질문에서 잰 값입니다.",
     # Reward against KL.
     "kl": "PPO에서의 보상과 KL",
     "kl.about": (
-        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. 적은 KL로 얻은 보상이 값싼 "
-        "보상입니다. 보상은 계속 오르는데 정답률이 꺾이면 보상 해킹입니다."
+        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. KL이 같다면 보상이 높은 쪽이 "
+        "낫습니다. 보상은 계속 오르는데 정답률이 꺾이면 보상 해킹입니다."
     ),
     "kl.about.f1": (
-        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. 적은 KL로 얻은 보상이 값싼 "
-        "보상입니다. 보상은 계속 오르는데 답변이 모범 답에서 멀어지면 보상 해킹입니다."
+        "점 하나가 학습의 한 순간이고 나중일수록 진합니다. 속이 빈 점이 시작입니다. KL이 같다면 보상이 높은 쪽이 "
+        "낫습니다. 보상은 계속 오르는데 답변이 모범 답에서 멀어지면 보상 해킹입니다."
     ),
     "kl.reward": "KL에 따른 보상",
     "kl.correct": "KL에 따른 정답률",
@@ -271,12 +271,13 @@ KOREAN = {
     # Answers.
     "answers": "학습 전후의 답변",
     "answers.about": (
-        "평가 질문 {n}개에서 {before} 대 {after}. 변화가 큰 것부터, 좋아진 것과 나빠진 것을 모두 보여 줍니다."
+        "평가 질문 {n}개에 대한 {before}와 {after}의 답변입니다. 변화가 큰 것부터, 좋아진 것과 나빠진 것을 모두 "
+        "보여 줍니다."
     ),
-    "answers.won": "맞게 됨",
-    "answers.lost": "틀리게 됨",
+    "answers.won": "오답 → 정답",
+    "answers.lost": "정답 → 오답",
     "answers.same": "정답 여부 그대로",
-    "answers.hacked": "보상은 올랐는데 틀리게 됨",
+    "answers.hacked": "보상만 오르고 오답이 됨",
     "answers.won.f1": "모범 답에 가까워짐",
     "answers.lost.f1": "모범 답에서 멀어짐",
     "answers.same.f1": "유사도 그대로",
@@ -316,7 +317,7 @@ KOREAN = {
     "cost": "시간과 메모리",
     "cost.seconds": "단계별 시간",
     "cost.memory": "단계별 최대 메모리",
-    "cost.seconds.about": "단계마다 걸린 실제 시간이고, 모두 {total}입니다.",
+    "cost.seconds.about": "단계마다 걸린 실제 시간이고, 모두 합해 {total}입니다.",
     "cost.memory.about": "단계가 도는 동안 쓴 가장 큰 메모리이고, 가장 높은 값은 {most}입니다.",
     "cost.trained": "학습된 파라미터 {n}개",
     "unit.hours": "시간",
@@ -327,7 +328,8 @@ KOREAN = {
     "glossary.sft": "SFT|지도 미세조정. 미리 써 둔 답변에서 배웁니다. 그 뒤의 모든 것은 이것과 비교합니다.",
     "glossary.rm": "보상 모델|비교 결과에서 배워 답변에 점수를 매기는 모델입니다.",
     "glossary.ppo": (
-        "PPO|모델이 답하고, 점수를 받고, 점수가 좋았던 쪽으로 조금씩 움직입니다. KL이 SFT 곁에 붙잡아 둡니다."
+        "PPO|모델이 답하고, 점수를 받고, 점수가 좋았던 쪽으로 조금씩 움직입니다. KL 벌점이 SFT에서 너무 멀어지지 "
+        "않게 붙잡습니다."
     ),
     "glossary.dpo": "DPO|보상 모델이나 생성 없이 비교 결과에서 바로 배웁니다.",
     "glossary.bon": (

@@ -59,7 +59,6 @@ class ComparisonRow:
     interval: str
     n: str
     judgement: Judgement
-    recorded: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,5 +249,4 @@ def _comparison_row(results: Results, comparison: Comparison, title: str, words:
         interval=numbers.interval(comparison.metric, comparison, sign=True),
         n=numbers.MISSING if comparison.n is None else str(comparison.n),
         judgement=judge(comparison, direction(results, comparison.metric)),
-        recorded=comparison.verdict,
     )

@@ -52,6 +52,10 @@ def run(task: Task) -> dict[str, Any]:
         supervised=supervised_trees(task, base, _learned_by_sft(task)) if settings.ptx_coefficient else (),
         validate=_validation(task, base, learned, load_cases(task, "validation")),
     )
+    task.progress.note(
+        f"ppo: before round 1 come SFT's answers to the validation questions and {settings.critic_warmup} rounds of "
+        "answers for the critic"
+    )
     train(
         learner,
         policy.parameters(),

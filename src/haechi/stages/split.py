@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi.errors import InputError
+from haechi.evaluate.significance import FEWEST_TOPICS
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.recipe import Questions
@@ -66,11 +67,24 @@ def run(task: Task) -> dict[str, Any]:
     for number, (name, found) in enumerate(contexts.items(), start=1):
         save_cases(task.folder / f"{name}.jsonl", [Case(q, c) for q, c in zip(parts[name], found, strict=True)])
         task.progress.update(number, len(contexts))
+    _tell(task, parts)
     return {
         "left_out": report.read - report.kept,
         **{name: len(questions) for name, questions in parts.items()},
         "answerable": sum(question.answerable for question in kept) / len(kept),
     }
+
+
+def _tell(task: Task, parts: Mapping[str, Sequence[Question]]) -> None:
+    """How many questions each part has, and whether what is measured can mean anything."""
+    train, validation, test = (len(parts[name]) for name in ("train", "validation", "test"))
+    task.progress.note(f"questions: {train} to learn from, {validation} to choose by, {test} to measure on")
+    topics = len({question.topic or question.id for question in parts["test"]})
+    if topics < FEWEST_TOPICS:
+        task.progress.note(
+            f"only {topics} topics to measure on: no difference between systems can be told with fewer than "
+            f"{FEWEST_TOPICS}. Add questions; about a hundred make a verdict"
+        )
 
 
 def _limits(settings: Questions) -> QuestionLimits:

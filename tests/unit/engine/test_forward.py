@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from haechi.engine.forward import answer_scores, answer_states, score_trees, token_logps
+from haechi.engine.forward import answer_scores, answer_states, score_trees, taken, token_logps
 from haechi.engine.trees import Tree, micro_batches, unshared
 from haechi.engine.trunk import TrunkCache
 from haechi.models.base import SharedBase
@@ -30,6 +30,27 @@ def models_own(base: SharedBase, role: Role | None, trees: Sequence[Tree], tempe
             places = torch.arange(len(tree.prompt), ids.shape[1])
             found.append(logps[places - 1, ids[0, places]])
     return found
+
+
+def test_gradients_that_meet_are_added_in_one_order() -> None:
+    """To the bit, though more threads work on it than there are cores: what adds as threads come differs every time."""
+    draw = torch.Generator().manual_seed(0)
+    index = torch.randint(0, 30, (2000,), generator=draw)
+    gradient = torch.randn(2000, 256, generator=draw)
+    expected = torch.zeros(40, 256)
+    for place, row in zip(index.tolist(), gradient, strict=True):
+        expected[place] += row
+    threads = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        for _ in range(10):
+            states = torch.randn(40, 256, requires_grad=True)
+            rows = taken(states, index)
+            assert torch.equal(rows, states.detach()[index])
+            rows.backward(gradient)
+            assert states.grad is not None and torch.equal(states.grad, expected)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def gradients(role: Role, loss: Tensor) -> dict[str, Tensor]:
