@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
@@ -157,9 +158,18 @@ def test_a_second_run_does_nothing(run_folder: Path, capsys: pytest.CaptureFixtu
     assert "stands" in capsys.readouterr().err
 
 
-def test_ask_answers_in_the_terminal(run_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["ask", str(run_folder), "푸른 등대의 지기는 누구인가요?"]) == 0
-    assert capsys.readouterr().out.strip()
+def test_ask_answers_in_the_terminal(
+    run_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = ["푸른 등대의 지기는 누구인가요?", "푸른 등대의 높이는?"]
+    answers = []
+    for question in questions:
+        assert main(["ask", str(run_folder), question]) == 0
+        answers.append(capsys.readouterr().out)
+        assert answers[-1].strip()
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join([questions[0], "", questions[1]])))
+    assert main(["ask", str(run_folder)]) == 0
+    assert capsys.readouterr().out == "".join(f"{q}\n{a}\n" for q, a in zip(questions, answers, strict=True))
 
 
 def test_report_stands_alone(run_folder: Path) -> None:

@@ -24,7 +24,7 @@ from haechi.report.run_files import Curves, Points, in_order
 from haechi.report.verdicts import headline_metric, systems_of
 from haechi.report.words import Words
 
-_TONES = ("c1", "c2", "c3", "c4", "c5", "c6")
+_TONES = ("c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9")
 # The figures people look at first; names that are not here follow in the order of the file.
 _FIRST = (
     "loss", "reward", "correct", "f1", "accuracy", "margin", "kl", "length", "clip_fraction", "entropy",

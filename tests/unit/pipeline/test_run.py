@@ -113,6 +113,16 @@ def test_a_change_runs_only_what_depends_on_it(
     assert why in progress.notes
 
 
+def test_a_recipe_that_is_no_longer_the_runs_is_told(toy: Toy, tmp_path: Path) -> None:
+    """Options of an earlier command do not stay: who forgets to give them again should know."""
+    first, again, back = Notes(), Notes(), Notes()
+    run(toy.with_(dpo={"enabled": False}), tmp_path / "run", graph=toy.graph, progress=first)
+    run(toy.with_(dpo={"enabled": False}), tmp_path / "run", graph=toy.graph, progress=again)
+    run(toy.recipe, tmp_path / "run", graph=toy.graph, progress=back)
+    told = [[note for note in notes.notes if note.startswith("recipe:")] for notes in (first, again, back)]
+    assert told == [[], [], ["recipe: dpo.enabled was False, is True"]]
+
+
 def test_a_stage_that_runs_again_starts_with_an_empty_folder(toy: Toy, tmp_path: Path) -> None:
     run(toy.recipe, tmp_path / "run", graph=toy.graph)
     (tmp_path / "run" / "second" / "weights").write_text("old")

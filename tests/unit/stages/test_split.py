@@ -101,6 +101,23 @@ def test_three_questions_are_too_few_before_anything_is_trained(
     assert not (tmp_path / "run" / "split").exists()
 
 
+def test_too_few_topics_for_a_verdict_are_told_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_world(tmp_path)
+    assert split(tmp_path, None) == 0
+    said = capsys.readouterr()
+    topics = {row["question"]["topic"] or row["question"]["id"] for row in part(tmp_path, "test")}
+    counts = [len(part(tmp_path, name)) for name in ("train", "validation", "test")]
+    assert "questions: {} to learn from, {} to choose by, {} to measure on".format(*counts) in said.out + said.err
+    assert (f"only {len(topics)} topics to measure on" in said.out + said.err) == (len(topics) < 10)
+    file = tmp_path / "questions.jsonl"
+    file.write_text("\n".join(file.read_text("utf-8").splitlines()[:12]), "utf-8")
+    assert split(tmp_path, None) == 0
+    said = capsys.readouterr()
+    assert "no difference between systems can be told with fewer than 10. Add questions" in said.out + said.err
+
+
 def test_four_training_questions_are_enough_and_three_are_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
