@@ -37,23 +37,25 @@ class ReadingLog:
         formats: by file, the name of the format that was recognised.
         skipped: the bad rows that were left out because of `skip_bad`, as the errors they would have raised.
         passed_over: what was left out although nothing is wrong with it (ties, files of other types): by reason, where.
+        misspelt: fields that look like another one's name, by name, with the first place.
     """
 
     formats: dict[Path, str] = field(default_factory=dict)
     skipped: list[InputError] = field(default_factory=list)
     passed_over: dict[str, list[str]] = field(default_factory=dict)
+    misspelt: dict[str, str] = field(default_factory=dict)
 
     def pass_over(self, reason: str, where: str) -> None:
         """Notes one thing that was left out for `reason`."""
         self.passed_over.setdefault(reason, []).append(where)
 
     def told(self) -> list[str]:
-        """A line for each reason, with the first things that it left out."""
+        """A line for each reason, with the first things that it left out, and one for each misspelt field."""
         lines = []
         for reason, places in self.passed_over.items():
             named = [*places[:_NAMED], "…"] if len(places) > _NAMED else places
             lines.append(f"passed over: {len(places)} ({reason}): {', '.join(named)}")
-        return lines
+        return lines + list(self.misspelt.values())
 
 
 @dataclass(frozen=True, slots=True)

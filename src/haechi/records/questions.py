@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from functools import partial
@@ -25,6 +26,9 @@ class QuestionFormat(StrEnum):
     PROMPT = "prompt only"
     SONGYS = "Songys chatbot"
 
+
+# What a row in our own form may hold.
+_FIELDS = ("id", "text", "answer", "accepted", "answerable", "gold_documents", "evidence", "topic", "source")
 
 _SHAPES = {
     QuestionFormat.HAECHI: "id text answerable",
@@ -63,8 +67,21 @@ def read_questions(path: Path, *, skip_bad: bool = False, log: ReadingLog | None
     return read_as(path, _SHAPES, parsers, skip_bad=skip_bad, log=log)
 
 
-def _read_row(build: Callable[[Row, IdRegister], Question], ids: IdRegister, row: Row, _: ReadingLog) -> list[Question]:
+def _read_row(
+    build: Callable[[Row, IdRegister], Question], ids: IdRegister, row: Row, log: ReadingLog
+) -> list[Question]:
+    if build is _haechi:
+        _note_misspelt(row, log)
     return [build(row, ids)]
+
+
+def _note_misspelt(row: Row, log: ReadingLog) -> None:
+    """Of our own form the names are known: a field beside them is the reader's business, unless it is nearly one."""
+    missing = [name for name in _FIELDS if name not in row.fields]
+    for name in row.fields:
+        near = difflib.get_close_matches(name, missing, n=1, cutoff=0.8)
+        if name not in _FIELDS and near and name not in log.misspelt:
+            log.misspelt[name] = f"{row.place}: the field {name!r} is not read. Did you mean {near[0]!r}?"
 
 
 def _question(row: Row, ids: IdRegister, text: str, answer: str | None) -> Question:

@@ -14,7 +14,7 @@ from haechi.pipeline.task import Task
 from haechi.recipe import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
 from haechi.records.lines import line_of
-from haechi.records.read import read_questions
+from haechi.records.read import ReadingLog, read_questions
 from haechi.records.split import asking, split
 from haechi.records.types import Question
 from haechi.retrieval.contexts import retrieved_contexts, training_contexts
@@ -30,7 +30,10 @@ def run(task: Task) -> dict[str, Any]:
     settings, k = task.recipe.questions, task.recipe.documents.k
     assert settings.path is not None
     path = Path(settings.path)
-    kept, report = clean_questions(read_questions(path)[: settings.limit], _limits(settings))
+    log = ReadingLog()
+    kept, report = clean_questions(read_questions(path, log=log)[: settings.limit], _limits(settings))
+    for line in log.told():
+        task.progress.note(line)
     if not kept:
         raise InputError(path, "holds no question that passes the cleaning", "check questions.min_chars and max_chars")
     write_json(

@@ -62,6 +62,18 @@ def test_our_own_fields(rows_file: Callable[..., Path]) -> None:
     assert (question.id, question.accepted, question.answerable, question.topic) == ("q1", ("a", "b"), False, "t")
 
 
+def test_a_field_that_is_nearly_one_of_ours_is_told_once(rows_file: Callable[..., Path]) -> None:
+    rows = [{"id": f"{n}", "text": f"{n}?", "answerable": True, "acepted": ["x"], "note": "mine"} for n in range(3)]
+    log = ReadingLog()
+    assert len(read_questions(rows_file(*rows), log=log)) == 3
+    assert log.told() == ["rows.jsonl:1: the field 'acepted' is not read. Did you mean 'accepted'?"]
+    both, other = {"accepted": ["y"], "acepted": ["x"]}, {"question": "Q?", "answer": "A", "answers": ["A"]}
+    for row in ({"id": "1", "text": "T?", "answerable": True} | both, other):
+        log = ReadingLog()
+        read_questions(rows_file(row), log=log)
+        assert log.told() == []
+
+
 def test_gold_document_is_the_topic_and_a_span_is_evidence(rows_file: Callable[..., Path]) -> None:
     legal = {"id": "scq-1", "question": "여부", "answer": "그렇다", "gold_document": "scd-1", "verdict": None}
     covid = {"id": "c", "question": "What?", "answer": "MTCT", "answer_start": 370, "gold_document": "d"}
