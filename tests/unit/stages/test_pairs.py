@@ -16,8 +16,8 @@ from haechi.prompt.template import template
 from haechi.records.types import Passage, Question
 from haechi.records.write import write_jsonl
 from haechi.retrieval.contexts import Context
-from haechi.rewards.evidence import evidence
-from haechi.stages.cases import Case, case_row
+from haechi.rewards.evidence import NAMES, evidence
+from haechi.stages.cases import Case, case_row, evidence_for
 from haechi.stages.pairs import load_pairs
 
 
@@ -97,3 +97,11 @@ def test_evidence_comes_answer_by_answer_where_it_is_wanted(saessak: SharedBase,
                 evidence(question, ["등대: 등대지기는 오누리이다."], text, words) for text in texts
             ]
     assert all(not one.evidence for one in load_pairs(task(tmp_path), saessak, 10_000).training)
+
+
+def test_a_passages_title_counts_among_its_words() -> None:
+    """The question's one term, 등대, stands in the title alone."""
+    passage = Passage(id="d#0", document_id="d", title="등대", text="37미터이다.", start=0, end=7)
+    case = Case(Question(id="가", text="등대?"), Context("가", (passage,), (1,), retrieved=True))
+    found = evidence_for(case, "37미터입니다. [1]", template("ko", instructed=False))
+    assert found[NAMES.index("coverage")] == 1
