@@ -141,7 +141,7 @@ def _resolve(name: str, revision: str | None) -> tuple[Path, dict[str, str]]:
         raise ModelError(
             f"{local.resolve()}: no such folder. Fix: name a folder that holds config.json and *.safetensors."
         )
-    if difflib.get_close_matches(name, [EMBEDDED]):
+    if "/" not in name and difflib.get_close_matches(name, [EMBEDDED]):
         raise ModelError(f"{name}: no such base. Did you mean {EMBEDDED}?")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError

@@ -169,14 +169,17 @@ def decode(data: bytes, path: Path, *, first_line: int = 1, offset: int = 0) -> 
     except UnicodeDecodeError as error:
         line = first_line + data.count(b"\n", 0, error.start)
         problem = f"byte 0x{data[error.start]:02x} at offset {offset + error.start} is not UTF-8"
-        raise InputError(path, problem, _as_utf8(data), line=line) from None
+        raise InputError(path, problem, _as_utf8(data, error.start), line=line) from None
 
 
-def _as_utf8(data: bytes) -> str:
-    """How to make UTF-8 of it, also where it is what Korean programs on Windows write."""
+def _as_utf8(data: bytes, bad: int) -> str:
+    """How to make UTF-8 of it, also where it is what Korean programs on Windows write: CP949 from its first Hangul on,
+    while a damaged file is UTF-8 up to the damage."""
     try:
         data.decode("cp949")
     except UnicodeDecodeError:
+        return "save the file as UTF-8"
+    if not data[:bad].isascii():
         return "save the file as UTF-8"
     return "it reads as CP949 (EUC-KR): save it as UTF-8, for example with iconv -f cp949 -t utf-8"
 

@@ -118,6 +118,8 @@ def test_what_is_missing_is_named(copy_of: FolderOf, tmp_path: Path) -> None:
 def test_a_misspelt_saessak_is_not_looked_for_on_the_hub() -> None:
     with pytest.raises(ModelError, match=r"saesak: no such base\. Did you mean saessak\?"):
         load_base("saesak")
+    with pytest.raises(ModelError, match="nobody/saesak: cannot be fetched"):
+        load_base("nobody/saesak")
 
 
 def test_a_name_that_is_not_in_the_cache_says_where_it_looked() -> None:

@@ -109,9 +109,10 @@ def test_what_korean_windows_writes_is_recognised(tmp_path: Path) -> None:
     path.write_bytes("등대지기는 오누리이다.".encode("cp949"))
     with pytest.raises(InputError, match=r"is not UTF-8\. Fix: it reads as CP949 .* iconv -f cp949 -t utf-8"):
         read_documents([path])
-    path.write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"is not UTF-8\. Fix: save the file as UTF-8\."):
-        read_documents([path])
+    for damaged in (b"\xff\xfe", "기".encode() + b"\xa1"):
+        path.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"is not UTF-8\. Fix: save the file as UTF-8\."):
+            read_documents([path])
 
 
 def test_line_and_offset_of_bad_bytes_in_rows(tmp_path: Path) -> None:
