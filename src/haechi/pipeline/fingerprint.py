@@ -45,7 +45,7 @@ class Dependencies:
         """What differs from the dependencies that an earlier result recorded, in words."""
         words = []
         for name, kind in (("settings", ""), ("files", "the files of "), ("needs", "the result of ")):
-            now, then = _flat(asdict(self)[name]), _flat(recorded.get(name, {}))
+            now, then = by_field(asdict(self)[name]), by_field(recorded.get(name, {}))
             words += [kind + key for key in sorted(now.keys() | then.keys()) if now.get(key) != then.get(key)]
         if self.code != recorded.get("code"):
             words.append("the code")
@@ -105,11 +105,12 @@ def _contents(field: str, value: Any) -> str:
     return hash_files(value if isinstance(value, tuple) else (value,))
 
 
-def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def by_field(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted field."""
     flat: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
-            flat |= _flat(item, f"{prefix}{key}.")
+            flat |= by_field(item, f"{prefix}{key}.")
         else:
             flat[prefix + key] = item
     return flat

@@ -14,7 +14,7 @@ from typing import Any
 
 from haechi.errors import DivergedError, HaechiError, InputError, StageError
 from haechi.pipeline.files import read_json, sync_folder, write_bytes, write_json
-from haechi.pipeline.fingerprint import Dependencies, dependencies
+from haechi.pipeline.fingerprint import Dependencies, by_field, dependencies
 from haechi.pipeline.graph import STAGES, Graph, Stage
 from haechi.pipeline.lock import LOCK, locked
 from haechi.pipeline.machine import Meter, StopSignals, require_space, thread_count, versions
@@ -103,9 +103,10 @@ def run(
                 importlib.import_module(stage.check).check(recipe)
         before = {path: path.read_bytes() for path in (run_folder.recipe, run_folder.about) if path.is_file()}
         walk = _Walk(recipe, run_folder, progress or Silent(), graph, signals)
-        wanted = recipe.model_dump(mode="json")
-        for change in _changes(_json_or_none(run_folder.recipe) or wanted, wanted):
-            walk.progress.note(f"recipe: {change}")
+        earlier = by_field(_json_or_none(run_folder.recipe) or {})
+        for field, value in by_field(recipe.model_dump(mode="json")).items():
+            if earlier.get(field, value) != value:
+                walk.progress.note(f"recipe: {field} was {earlier[field]}, is {value}")
         _describe(run_folder, recipe)
         ran: list[str] = []
         try:
@@ -293,17 +294,6 @@ def _describe(run: Run, recipe: Recipe) -> None:
         "started": _now(),
     }
     write_json(run.about, described)
-
-
-def _changes(earlier: Any, now: Any, name: str = "") -> list[str]:
-    """The values in which the run's recipe is no longer what it was."""
-    if isinstance(earlier, dict) and isinstance(now, dict):
-        return [
-            change
-            for key in now
-            for change in _changes(earlier.get(key, now[key]), now[key], f"{name}.{key}" if name else key)
-        ]
-    return [] if earlier == now else [f"{name} was {earlier}, is {now}"]
 
 
 def _json_or_none(path: Path) -> dict[str, Any] | None:

@@ -14,6 +14,7 @@ import re
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -175,13 +176,11 @@ def decode(data: bytes, path: Path, *, first_line: int = 1, offset: int = 0) -> 
 def _as_utf8(data: bytes, bad: int) -> str:
     """How to make UTF-8 of it, also where it is what Korean programs on Windows write: CP949 from its first Hangul on,
     while a damaged file is UTF-8 up to the damage."""
-    try:
-        data.decode("cp949")
-    except UnicodeDecodeError:
-        return "save the file as UTF-8"
-    if not data[:bad].isascii():
-        return "save the file as UTF-8"
-    return "it reads as CP949 (EUC-KR): save it as UTF-8, for example with iconv -f cp949 -t utf-8"
+    if data[:bad].isascii():
+        with suppress(UnicodeDecodeError):
+            data.decode("cp949")
+            return "it reads as CP949 (EUC-KR): save it as UTF-8, for example with iconv -f cp949 -t utf-8"
+    return "save the file as UTF-8"
 
 
 def scan(path: Path) -> Iterator[Row | InputError]:

@@ -42,6 +42,11 @@ class Question:
     topic: str = ""
     source: str = ""
 
+    @property
+    def subject(self) -> str:
+        """The topic; a question without one is a topic of its own. Answers on one subject are not independent."""
+        return self.topic or self.id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:

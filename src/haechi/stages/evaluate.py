@@ -123,7 +123,7 @@ def _best(task: Task, cases: Sequence[Case], prompts: list[list[int]], learned: 
 def _row(case: Case) -> dict[str, Any]:
     return {
         "question_id": case.question.id,
-        "topic": case.question.topic or case.question.id,
+        "topic": case.question.subject,
         "question": case.question.text,
         "gold": case.question.answer,
         "accepted": list(case.question.accepted),
@@ -171,7 +171,7 @@ def _retrieval(task: Task, cases: Sequence[Case]) -> list[dict[str, Any]]:
             rows.append(
                 {
                     "question_id": case.question.id,
-                    "topic": case.question.topic or case.question.id,
+                    "topic": case.question.subject,
                     "recall@1": recall_at_k(ranked, gold, 1),
                     "recall@k": recall_at_k(ranked, gold, k),
                     "ndcg@k": ndcg_at_k(ranked, gold, k),

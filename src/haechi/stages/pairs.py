@@ -68,7 +68,7 @@ def _compared(
             Tree(prompt.ids, [ids[text] for text in places]),
             [Pair(places[row["chosen"]], places[row["rejected"]], row["margin"], row["weight"]) for row in rows],
             [evidence_for(prompt.case, text, words) for text in places] if words else (),
-            prompt.case.question.topic or prompt.case.question.id,
+            prompt.case.question.subject,
         )
 
 

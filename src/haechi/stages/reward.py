@@ -25,7 +25,7 @@ from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.records.write import read_rows
 from haechi.rewards.evidence import NAMES
-from haechi.stages.cases import load_cases, prompt_of, words_of
+from haechi.stages.cases import case_of, load_cases, prompt_of, words_of
 from haechi.stages.earned import attempts_earn
 from haechi.stages.loop import hooks
 from haechi.stages.models import answer_ids, base_of, evidence_scores, sft_role, trainable
@@ -57,7 +57,7 @@ def run(task: Task) -> dict[str, Any]:
         validation=some(pairs.held_out, CURVE, task.seed),
         validate_every=max(steps // 4, 1),
     )
-    first = {name: weight.clone() for name, weight in role.state().items()} if settings.interpolate < 1 else {}
+    first = {name: weight.clone() for name, weight in role.state().items()} if settings.interpolate < 1 else None
     train(
         learner,
         role.parameters(),
@@ -65,7 +65,7 @@ def run(task: Task) -> dict[str, Any]:
         task.folder,
         hooks(task, "loss", "accuracy", "validation/accuracy"),
     )
-    if settings.interpolate < 1:
+    if first is not None:
         _interpolate(role, first, settings.interpolate)
     scale, attempts = _scale(task, base, role, worth)
     about = {"normalisation": asdict(scale), "attempts": attempts, "worth": worth}
@@ -100,7 +100,7 @@ def _measured(
         error_rate=compare.error_rate if compare.source == "simulated" else None,
         truly_better=None if None in known else [not flipped for flipped in known],
         scale=scale.std,
-        topics=[row["case"]["question"].get("topic") or row["case"]["question"]["id"] for row in rows],
+        topics=[case_of(row["case"]).question.subject for row in rows],
         seed=task.recipe.seed,
     )
 

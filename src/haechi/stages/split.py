@@ -82,7 +82,7 @@ def _tell(task: Task, parts: Mapping[str, Sequence[Question]]) -> None:
     """How many questions each part has, and whether what is measured can mean anything."""
     train, validation, test = (len(parts[name]) for name in ("train", "validation", "test"))
     task.progress.note(f"questions: {train} to learn from, {validation} to choose by, {test} to measure on")
-    topics = len({question.topic or question.id for question in parts["test"]})
+    topics = len({question.subject for question in parts["test"]})
     if topics < FEWEST_TOPICS:
         task.progress.note(
             f"only {topics} topics to measure on: no difference between systems can be told with fewer than "
