@@ -46,11 +46,12 @@ def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     """A real tokenizer, trained on a few worlds; a session's tests share it and leave it as it is."""
+    from haechi.pretrain.draw import Draw
     from haechi.pretrain.tokenizer import train_tokenizer
     from haechi.pretrain.worlds import generate
     from haechi.prompt.template import template
 
-    rng = random.Random(0)
+    rng = Draw("tokenizer")
     words = template("ko")
     texts = [words.context(generate(rng, passages=4).passages) for _ in range(20)]
     return train_tokenizer(texts, VOCABULARY)

@@ -36,6 +36,7 @@ one stage of a run, after whatever it builds on
 
 more
   pretrain RECIPE        make a small base model from nothing
+  evaluate --base NAME   measure how well a base reads, before and after SFT
   --version              print the version
 
 examples
@@ -75,6 +76,12 @@ Draws the report of a finished run again. Nothing is trained, even if the recipe
 """
 
 _FORCE_ONE = "Run this stage again although its result stands. Takes no value."
+_BASE_OPTIONS = {
+    "base": "The base: saessak, a folder, or a name on the Hub.",
+    "folder": "Folder of the results; runs/reading if not given.",
+    "text": "Files or folders of public text.",
+    "prose": "Files of questions on real prose.",
+}
 _RUN_OPTIONS = {
     "folder": "Folder of the run; runs/NAME if not given.",
     "only": "End with this stage.",
@@ -192,7 +199,7 @@ def _run(words: list[str], graph: Graph | None) -> int:
             "interrupted goes on.\nRECIPE may also be the folder of a run: its own recipe is taken.\n\n"
             "  haechi run recipe.yaml\n  haechi run recipe.yaml --only sft --sft.epochs 3\n  haechi run runs/library"
         )
-        sections = [name for name in Recipe.model_fields if name != "pretrain"]
+        sections = [name for name in Recipe.model_fields if name not in ("pretrain", "reading")]
         print_help("run", about, ("RECIPE", "A YAML file, or the folder of a run."), _RUN_OPTIONS, sections)
         return 0
     arguments = parse(words, frozenset({"force"}))
@@ -204,7 +211,43 @@ def _run(words: list[str], graph: Graph | None) -> int:
     return _walk(recipe, folder, graph, only=only, force="force" in arguments.options)
 
 
+def _evaluate_base(words: list[str]) -> int:
+    if _asks_for_help(words):
+        from haechi.pipeline.help import print_help
+
+        about = (
+            "Measure how well a base reads, before and after SFT: generated worlds of names and templates that the "
+            "embedded base never saw, the demo, and, where they are given, held-out text and real prose. Prompts may "
+            "have 1,850 tokens and answers 160, unless the options below say otherwise.\n\n"
+            "  haechi evaluate --base saessak\n"
+            "  haechi evaluate --base runs/saessak/pretrain/model --text DATA --prose build/reading/covid.jsonl"
+        )
+        print_help("evaluate", about, None, _BASE_OPTIONS, ["seed", "threads", "prompt", "reading"])
+        return 0
+    arguments = parse(words)
+    if arguments.alone:
+        raise RecipeError(
+            f"with --base, evaluate takes no run, got {arguments.alone[0]}. Fix: leave one of the two out."
+        )
+    from haechi.pipeline.graph import READING
+    from haechi.pipeline.reading import override
+    from haechi.recipe import EMBEDDED_BASE, Recipe
+
+    name = _one(arguments.options, "base") or ""
+    given = {key: value for key, value in arguments.options.items() if key not in ("base", "folder")}
+    for key in ("text", "prose"):
+        if key in given:
+            given[f"reading.{key}"] = given.pop(key)
+    # The embedded base was trained on the bare form, and learns to read in a few hundred tokens.
+    prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1850, "max_answer_tokens": 160}
+    recipe = Recipe.model_validate({"name": "reading", "prompt": prompt, "reading": {}})
+    recipe = override(recipe, {"base.name_or_path": name, **given})
+    return _walk(recipe, Path(_one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")
+
+
 def _stage(stage: str, words: list[str], graph: Graph | None) -> int:
+    if stage == "evaluate" and any(word == "--base" or word.startswith("--base=") for word in words):
+        return _evaluate_base(words)
     if _asks_for_help(words):
         _stage_help(stage)
         return 0
@@ -223,6 +266,8 @@ def _stage_help(stage: str) -> None:
         f"{described.about[0].upper()}{described.about[1:]}.\n\nWhatever it builds on runs before, where it has not "
         f"run yet or no longer stands.\nAn option changes the run's recipe.\n\n  haechi {stage} runs/library"
     )
+    if stage == "evaluate":
+        about += "\n  haechi evaluate --base saessak      measure a base alone; see haechi evaluate --base --help"
     sections = dict.fromkeys(name.split(".")[0] for name in described.settings)
     print_help(stage, about, ("RUN", "The folder of a run."), {"force": _FORCE_ONE}, list(sections))
 

@@ -468,6 +468,16 @@ class Phase(Section):
     """Most passages a world; where both are 0, the phase only copies."""
     copy_share: Share = 0.0
     """Share of the rows that only copy: random strings to repeat, random keys to look values up by."""
+    span_share: Share = 0.0
+    """Share of the rows that are gaps in sentences of `text`, to be filled from a passage."""
+    text_share: Share = 0.0
+    """Share of the rows that are running text."""
+    prose: Share = 1.0
+    """How worlds are told: 0 in bare facts, 1 as prose does."""
+    unanswerable: Share = 0.22
+    """Share of the questions that no passage answers."""
+    mistakes: Natural = 4
+    """Wrong replies a world, which the model learns to judge."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -485,6 +495,13 @@ class PretrainSettings(Section):
 
     start: Annotated[str, Field(min_length=1), AfterValidator(_base)] | None = None
     """Model to go on from, named as base.name_or_path is; its tokenizer and shape stay. null makes one from nothing."""
+    text: Sources = ()
+    """Files of public text, rows of {"text": …}, or folders of such files: for the tokenizer, gaps and running text. A
+    fiftieth of the documents is held out."""
+    text_characters: Count = 1_000_000
+    """Characters of each file that are trained on, at most."""
+    english_share: Share = 0.0
+    """Share of the worlds that are English."""
     vocabulary_size: Annotated[int, Field(ge=2_720, le=1_000_000)] = 3072
     """Pieces of the tokenizer: the 256 bytes and 2,350 syllables are among them."""
     layers: Count = 4
@@ -530,6 +547,42 @@ class PretrainSettings(Section):
         return self
 
 
+class ReadingSft(Training):
+    """Supervised fine-tuning of a base that is measured."""
+
+    trainable: Trainable = Trainable(kind="full")
+    """Which weights change."""
+    epochs: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Passes over the examples."""
+    batch_size: Count = 12
+    """Examples a step."""
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 1e-4
+    """Highest learning rate of AdamW."""
+    warmup: Share = 0.1
+    """Share of the steps over which the learning rate rises."""
+
+
+class Reading(Section):
+    """How a base is measured (`haechi evaluate --base`)."""
+
+    worlds: Count = 100
+    """Generated worlds under each condition, of four questions each."""
+    passages: Count = 5
+    """Passages of each."""
+    text: Sources = ()
+    """Files or folders of public text, rows of {"text": …}, for bits per character; none leaves that out."""
+    prose: Sources = ()
+    """Files of questions on real prose (see benchmarks/reading.py); none leaves that out."""
+    questions: Count = 300
+    """Questions on each file of real prose, at most."""
+    examples: Count = 300
+    """Questions that SFT learns from, at most."""
+    demo: bool = True
+    """Whether the demo's questions are asked, which are Korean."""
+    sft: ReadingSft = ReadingSft()
+    """How SFT learns."""
+
+
 class Recipe(Section):
     """One whole experiment."""
 
@@ -569,6 +622,8 @@ class Recipe(Section):
     """The report."""
     pretrain: PretrainSettings | None = None
     """How a base is made; only `haechi pretrain` reads it."""
+    reading: Reading | None = None
+    """How a base is measured; only `haechi evaluate --base` reads it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -578,9 +633,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.pretrain is None and not self.documents.paths:
+        if not (self.pretrain or self.reading) and not self.documents.paths:
             raise ValueError("documents.paths is not given. Fix: name the files or folders that hold your documents.")
-        if self.pretrain is None and self.questions.path is None:
+        if not (self.pretrain or self.reading) and self.questions.path is None:
             raise ValueError("questions.path is not given. Fix: name a JSONL file with one question a line.")
         for name in ("sft", "dpo", "ppo"):
             if getattr(self, name).trainable.kind == "head":

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from haechi.pretrain.saessak import build_model
+from haechi.pretrain.model import build_model
 from haechi.pretrain.tokenizer import train_tokenizer
 
 PEOPLE = (

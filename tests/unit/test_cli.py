@@ -86,12 +86,15 @@ def test_the_top_help_names_every_verb(capsys: Output) -> None:
 def test_run_help_shows_every_field_with_its_default(capsys: Output) -> None:
     main(["run", "--help"])
     words = capsys.readouterr().out
-    missing = [key for key in dotted_keys(Recipe) if not key.startswith("pretrain.") and f"--{key} " not in words]
-    assert missing == []
+    keys = [key for key in dotted_keys(Recipe) if not key.startswith(("pretrain.", "reading."))]
+    assert [key for key in keys if f"--{key} " not in words] == []
     assert "Strength of the tie to the SFT model. (default: 0.1)" in " ".join(words.replace("│", " ").split())
     main(["pretrain", "--help"])
     words = capsys.readouterr().out
     assert [key for key in dotted_keys(Recipe) if key.startswith("pretrain.") and f"--{key} " not in words] == []
+    main(["evaluate", "--base", "--help"])
+    words = capsys.readouterr().out
+    assert [key for key in dotted_keys(Recipe) if key.startswith("reading.") and f"--{key} " not in words] == []
 
 
 def test_options_of_every_form() -> None:

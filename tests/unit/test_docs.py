@@ -25,7 +25,7 @@ def test_the_page_about_recipes_is_up_to_date() -> None:
         "`package:demo/documents` names some that come with haechi. |",
         "| `dual_clip` | `null` | number, > 1 or `null` | Upper bound of the ratio where the advantage is negative "
         "(Ye et al. 2020); null does not clip. |",
-        "### `sft.trainable`, `reward.trainable`, `dpo.trainable`, `ppo.trainable`",
+        "### `sft.trainable`, `reward.trainable`, `dpo.trainable`, `ppo.trainable`, `reading.sft.trainable`",
         "### `questions.split`",
         "### `pretrain.curriculum[]`",
     ],

@@ -197,8 +197,48 @@ PRETRAIN = Graph(
             about="make a small base model, or go on from one",
             module="haechi.stages.pretrain",
             settings=("seed", "language", "pretrain"),
-            files=("pretrain.start",),
-            assets=("frames", "phrases"),
+            files=("pretrain.start", "pretrain.text"),
+            assets=("frames", "phrases", "words"),
+        ),
+    )
+)
+
+_READING = ("base", "prompt", "seed", "reading.sft", "reading.examples")
+
+READING = Graph(
+    (
+        Stage(
+            name="worlds",
+            about="answer questions on generated worlds, before and after SFT",
+            module="haechi.stages.read_worlds",
+            settings=(*_READING, "reading.worlds", "reading.passages"),
+            files=("base.name_or_path",),
+            assets=("frames", "phrases", "words"),
+        ),
+        Stage(
+            name="demo",
+            about="answer the demo's questions, before and after SFT",
+            module="haechi.stages.read_demo",
+            settings=("base", "prompt.instructed", "seed", "reading.demo"),
+            files=("base.name_or_path",),
+            assets=("demo",),
+            enabled_by="reading.demo",
+        ),
+        Stage(
+            name="text",
+            about="predict held-out text",
+            module="haechi.stages.read_text",
+            settings=("base",),
+            files=("base.name_or_path", "reading.text"),
+            enabled_by="reading.text",
+        ),
+        Stage(
+            name="prose",
+            about="answer questions on real prose, after SFT",
+            module="haechi.stages.read_prose",
+            settings=(*_READING, "reading.questions"),
+            files=("base.name_or_path", "reading.prose"),
+            enabled_by="reading.prose",
         ),
     )
 )

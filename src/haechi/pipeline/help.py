@@ -9,22 +9,24 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagConversionOff, Positional, arg
 
-from haechi.recipe import PretrainSettings, Recipe
+from haechi.recipe import PretrainSettings, Reading, Recipe
 
 
 def print_help(
-    verb: str, about: str, target: tuple[str, str], options: Mapping[str, str], sections: Sequence[str]
+    verb: str, about: str, target: tuple[str, str] | None, options: Mapping[str, str], sections: Sequence[str]
 ) -> None:
     """Print the help of a verb.
 
     Args:
         verb: the verb.
         about: what it does, with examples.
-        target: name and meaning of its argument.
+        target: name and meaning of its argument; None where it has none.
         options: by name the meaning of its own options.
         sections: the recipe's fields that it shows.
     """
-    own: list[Any] = [("target", Annotated[Positional[str], arg(metavar=target[0], help=target[1])])]
+    own: list[Any] = []
+    if target:
+        own.append(("target", Annotated[Positional[str], arg(metavar=target[0], help=target[1])]))
     for name, text in options.items():
         shown = arg(help=text, metavar=name.upper() if name != "force" else "", help_behavior_hint="")
         own.append((name, Annotated[str, shown], ""))
@@ -39,7 +41,8 @@ def print_help(
 
 def _field(name: str) -> tuple[str, Any, Any]:
     described = Recipe.model_fields[name]
-    if name == "pretrain":
-        return name, Annotated[PretrainSettings, arg(help=described.description)], field(default=PretrainSettings())
+    for optional, section in (("pretrain", PretrainSettings), ("reading", Reading)):
+        if name == optional:
+            return name, Annotated[section, arg(help=described.description)], field(default=section())
     kind = Annotated[described.annotation, arg(help=described.description), *described.metadata]  # type: ignore[misc]
     return name, kind, field(default=described.default)

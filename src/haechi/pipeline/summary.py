@@ -27,12 +27,24 @@ def summary(folder: Path) -> str:
     results = folder / "results.json"
     if results.is_file():
         lines += [*_table(read_json(results)["systems"]), ""]
+    lines += _measured(folder)
     report = folder / "report.html"
     if report.is_file():
         lines.append(f"report  {report}")
     if (folder / "merge" / "result.json").is_file():
         lines.append(f'ask     haechi ask {folder} "…"')
     return "\n".join(lines) or f"run     {folder}"
+
+
+def _measured(folder: Path) -> list[str]:
+    """What the measurements of a base alone found, one number a line."""
+    lines: list[str] = []
+    for stage in ("worlds", "demo", "text", "prose"):
+        result = folder / stage / "result.json"
+        if result.is_file():
+            numbers = read_json(result)["metrics"]
+            lines += [f"{stage:7} {name:32} {value:.3f}" for name, value in numbers.items() if isinstance(value, float)]
+    return lines
 
 
 def _table(systems: dict[str, Any]) -> list[str]:

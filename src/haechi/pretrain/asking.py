@@ -1,48 +1,28 @@
-"""How facts are asked for, what is asked in vain, and how a reader errs."""
+"""How facts are asked for in Korean, and what is asked in vain."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from haechi.pretrain.facts import Deed, Fact, Matter, random_entity, random_fact, random_scene
+from haechi.pretrain.draw import Draw
+from haechi.pretrain.facts import Asked, Deed, Fact, Matter, random_entity, random_fact, random_scene
 from haechi.pretrain.lexicon import (
     ADJECTIVE_QUESTIONS,
     DEED_PARTS,
     ENTITY_ENDINGS,
     LABEL_QUESTIONS,
-    NAME_SYLLABLES,
     NAMED,
     NOUNS,
     OCCUPATIONS,
     PARTS,
-    Kind,
 )
 from haechi.pretrain.telling import fill, phrase, pick, topic
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that
-    answers it, None if none does."""
-
-    question: str
-    kind: Kind
-    answer: str | None
-    passage: int | None
-
-
-def answerable_question(rng: random.Random, told: Sequence[Sequence[Fact]], unseen: bool) -> Asked:
-    """A question on something told, with its answer and where it stands."""
-    passage = rng.randrange(len(told))
-    fact = rng.choice(told[passage])
-    return Asked(_ask(rng, fact, unseen), fact.kind, f"{fact.value}입니다.", passage + 1)
-
-
 def unanswerable_question(
-    rng: random.Random,
-    titles: Sequence[str],
+    rng: Draw,
+    subjects: Sequence[str],
     told: Sequence[Sequence[Fact]],
     known: set[Matter],
     unseen: bool,
@@ -50,7 +30,7 @@ def unanswerable_question(
     """A question on an entity of the world (or, at times, a stranger) whose attribute the world does not tell."""
     while True:
         fact = rng.choice(rng.choice(told))
-        subject = rng.choice(titles) if rng.random() < 0.85 else random_entity(rng)
+        subject = rng.choice(subjects) if rng.random() < 0.85 else random_entity(rng)
         shape = rng.random()
         if shape < 0.35:  # what is told of another, asked of this one
             fact = replace(fact, subject=subject)
@@ -58,65 +38,14 @@ def unanswerable_question(
             fact = replace(fact, subject=f"{subject}의 {rng.choice(PARTS)}")
         else:  # another matter, of a subject that is spoken of or of the page's own
             subject = fact.subject if shape < 0.75 else subject
-            scene = random_scene(rng, subject, unseen) if rng.random() < 0.6 else []
+            scene = random_scene(rng, subject, unseen) if rng.prosaic(0.6) else []
             fact = rng.choice(scene) if scene else random_fact(rng, subject)
         if fact.matter not in known:
-            return Asked(_ask(rng, fact, unseen), fact.kind, None, None)
+            return Asked(ask(rng, fact, unseen), fact.kind, None, None)
 
 
-def mistaken_reply(
-    rng: random.Random, asked: Asked, told: Sequence[Sequence[Fact]], texts: Sequence[str]
-) -> Asked:
-    """The question with a reply that is wrong as readers err: another value, a scrap of the `texts` that tell the
-    facts, a slip of the pen, another passage or none cited, an answer where there is none, none where there is one."""
-    value = (asked.answer or "").removesuffix("입니다.")
-    if rng.random() < 0.15:
-        number = rng.randrange(len(texts))
-        return replace(asked, answer=f"{_scrap(rng, texts[number], value)}입니다.", passage=number + 1)
-    facts = [(fact, number) for number, facts in enumerate(told, start=1) for fact in facts]
-    others = [(fact, number) for fact, number in facts if f"{fact.value}입니다." != asked.answer]
-    alike = [(fact, number) for fact, number in others if fact.kind == asked.kind]
-    shape = rng.random()
-    if asked.answer is None or asked.passage is None or (shape < 0.4 and others):
-        fact, number = rng.choice(alike if alike and rng.random() < 0.7 else others)
-        passage = asked.passage if asked.passage and rng.random() < 0.3 else number
-        return replace(asked, answer=f"{fact.value}입니다.", passage=passage)
-    if shape < 0.52 and len(told) > 1:
-        elsewhere = [number + 1 for number in range(len(told)) if number + 1 != asked.passage]
-        return replace(asked, passage=rng.choice(elsewhere))
-    if shape < 0.62:
-        return replace(asked, passage=None)
-    if shape < 0.85:
-        return replace(asked, answer=None, passage=None)
-    return replace(asked, answer=f"{_slip(rng, value)}입니다.")
-
-
-def _scrap(rng: random.Random, text: str, value: str) -> str:
-    """One to three words of a text, as they stand or the last of them cut; neither the value nor a part of it nor
-    more than it."""
-    words = text.split()
-    while True:
-        start = rng.randrange(len(words))
-        scrap = " ".join(words[start : start + rng.randint(1, 3)]).rstrip(".,")
-        if rng.random() < 0.4:
-            scrap = scrap[: rng.randint(1, len(scrap))].rstrip()
-        if scrap and not (value and (value in scrap or scrap in value)):
-            return scrap
-
-
-def _slip(rng: random.Random, value: str) -> str:
-    """The value with one character replaced, left out or doubled, or without its end; never the value itself."""
-    if len(value) > 3 and not any(char.isdigit() for char in value) and rng.random() < 0.3:
-        return value[: rng.randint(2, len(value) - 1)].rstrip()
-    while True:
-        at = rng.randrange(len(value))
-        new = str(rng.randrange(10)) if value[at].isdigit() else rng.choice(NAME_SYLLABLES)
-        slipped = value[:at] + rng.choice((new, new, "", value[at] * 2)) + value[at + 1 :]
-        if slipped.strip() and slipped != value and " ".join(slipped.split()) != value:
-            return slipped
-
-
-def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
+def ask(rng: Draw, fact: Fact, unseen: bool) -> str:
+    """A question for a fact."""
     if "의 " in fact.subject and not unseen and rng.random() < 0.3:  # 성 성벽, 성에 있는 성벽 for 성의 성벽
         fact = replace(fact, subject=rng.choice((" ", "에 있는 ")).join(fact.subject.rsplit("의 ", 1)))
     if fact.scene:
@@ -133,7 +62,7 @@ def _ask(rng: random.Random, fact: Fact, unseen: bool) -> str:
     return fill(question, fact)
 
 
-def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
+def _ask_deed(rng: Draw, fact: Fact, deed: Deed, unseen: bool) -> str:
     """Asks for one part, naming the subject and now and then other parts."""
     words = [
         phrase(part, value)
@@ -153,7 +82,7 @@ def _ask_deed(rng: random.Random, fact: Fact, deed: Deed, unseen: bool) -> str:
     return f"{' '.join([first, *words])} {deed.verb.past}{end}"
 
 
-def _narrow(rng: random.Random, question: str, fact: Fact) -> str:
+def _narrow(rng: Draw, question: str, fact: Fact) -> str:
     """The question asked more narrowly: 어느 탑에 for 어디에, 어떤 비단을 for 무엇을, 세운 석공 for 세운 사람."""
     if fact.kind == "person":
         return question.replace("사람(은/는)", rng.choice(OCCUPATIONS).strip() + "(은/는)")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import dataclass
 from functools import cache
 
+from haechi.pretrain.draw import Draw
 from haechi.pretrain.frames import Frame, Slot, frames
 from haechi.pretrain.korean import SYLLABLES, agree
 from haechi.pretrain.lexicon import (
@@ -125,6 +125,22 @@ class Fact:
         return attribute if attribute in _matters() else re.sub(r"지기$", "의 guard", attribute)
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question on a world, which asks for a `kind` of value. `passage` is the 1-based number of the passage that
+    answers it, None if none does."""
+
+    question: str
+    kind: Kind
+    answer: str | None
+    passage: int | None
+
+
+def _is_korean(name: str) -> bool:
+    """Whether a name of a matter is one that people use; the others are English and ours."""
+    return any("가" <= char <= "힣" for char in name)
+
+
 def _plain(label: str) -> str:
     """`기둥 수` and `기둥의 수` are one label."""
     return re.sub(r"(?<!의) (수|색|이름)$", r"의 \1", label)
@@ -165,37 +181,66 @@ def _deed_name(deed: Deed, part: str) -> str:
             return f"{verb}, who"
         case "object", "year":
             return f"{verb.replace('하다', '되다')}, when"
-        case ("agent" | "place"), "object":
+        case (("agent" | "place"), "object"):
             return f"{verb}, what"
     return f"{verb}, {deed.role} {part}"
 
 
-def random_facts(
-    rng: random.Random, entity: str, known: set[Matter], count: int, unseen: bool = False
-) -> list[Fact]:
+def random_facts(rng: Draw, entity: str, known: set[Matter], count: int, unseen: bool = False) -> list[Fact]:
     """`count` facts or a few more of an entity and its parts, on no matter that is `known` already; `known` grows.
     Scenes are told in their held-out sentence if `unseen`."""
     facts: list[Fact] = []
     while len(facts) < count:
         subject = f"{entity}의 {rng.choice(PARTS)}" if rng.random() < 0.25 else entity
-        shape = rng.random()
-        if shape < 0.75:
+        if rng.prosaic(0.75):
             found = random_scene(rng, subject, unseen)
         else:
-            found = random_deed(rng, subject) if shape < 0.83 else [random_fact(rng, subject)]
+            found = random_deed(rng, subject) if rng.prosaic(0.32) else [random_fact(rng, subject)]
         if not known & {fact.matter for fact in found}:
             known.update(fact.matter for fact in found)
             facts.extend(found)
     return facts
 
 
-def random_scene(rng: random.Random, subject: str, unseen: bool = False) -> list[Fact]:
+def heading(title: str, fact: Fact) -> str | None:
+    """What a list on `title` calls a fact, if it has a short name: `높이`, of a part `종탑의 높이`."""
+    if fact.scene:
+        names = [name for name in fact.slot.aliases if _is_korean(name)]
+        name = names[0] if names else ""
+    else:
+        name = fact.label if fact.relation is None else ""
+    if not name or fact.subject == title:
+        return name or None
+    owner, _, part = fact.subject.partition(f"{title}의 ")
+    return None if owner or not part else f"{part}의 {name}"
+
+
+def random_table(rng: Draw, known: set[Matter]) -> tuple[list[str], list[list[Fact]]]:
+    """Two or three labels, and facts of several entities under each of them, a row an entity; `known` grows."""
+    kinds: list[Kind] = rng.sample([kind for kind in LABELS if kind != "count"], rng.randint(2, 3))
+    labels = [_label(rng, kind) for kind in kinds]
+    rows: list[list[Fact]] = []
+    while len(rows) < rng.randint(3, 4):
+        entity = random_entity(rng)
+        row = [
+            Fact(entity, None, label, kind, _value(rng, kind, label)) for label, kind in zip(labels, kinds, strict=True)
+        ]
+        matters = {fact.matter for fact in row}
+        if len(matters) == len(row) and not matters & known:
+            known.update(matters)
+            rows.append(row)
+        elif not rows:
+            labels = [_label(rng, kind) for kind in kinds]
+    return labels, rows
+
+
+def random_scene(rng: Draw, subject: str, unseen: bool = False) -> list[Fact]:
     """A scene of any frame that is of such a subject; empty where none is."""
     fitting = _frames_of(_kind_of(subject))
     return scene_of(rng, rng.choice(fitting), subject, unseen) if fitting else []
 
 
-def scene_of(rng: random.Random, frame: Frame, subject: str, unseen: bool = False) -> list[Fact]:
+def scene_of(rng: Draw, frame: Frame, subject: str, unseen: bool = False) -> list[Fact]:
     """What one sentence of the frame tells of a subject, a fact for each of its slots; the held-out one if `unseen`."""
     sentence = frame.sentences[-1] if unseen else rng.choice(frame.sentences[:-1])
     values = tuple((slot, _slot_value(rng, frame.slots[slot])) for slot in frame.told(sentence))
@@ -204,11 +249,11 @@ def scene_of(rng: random.Random, frame: Frame, subject: str, unseen: bool = Fals
     return [Fact(subject, None, "", frame.slots[slot].kind, value, None, slot, scene) for slot, value in values]
 
 
-def with_noise(rng: random.Random, pattern: str) -> str:
+def with_noise(rng: Draw, pattern: str) -> str:
     """The pattern with other names, things, years and numbers where its braces ask for noise."""
     for noise, value in (
         ("{O}", random_entity(rng)),
-        ("{P}", _person(rng)),
+        ("{P}", random_person(rng)),
         ("{N}", rng.choice(NOUNS)),
         ("{Y}", _value(rng, "year", "")),
         ("{#}", str(rng.randint(2, 99))),
@@ -229,18 +274,23 @@ def _kind_of(subject: str) -> str:
     return next((kind for kind, endings in ENTITY_KINDS.items() if subject.endswith(endings)), "person")
 
 
-def _slot_value(rng: random.Random, slot: Slot) -> str:
+def _slot_value(rng: Draw, slot: Slot) -> str:
     if slot.unit:
-        largest = LARGEST.get(slot.unit, 9999)
-        if largest == 9999 and rng.random() < 0.05:
-            return f"{rng.randint(1, 9)}만 {rng.randint(1, 99)}00{slot.unit}"
-        return f"{rng.randint(2, largest if rng.random() < 0.6 else min(largest, 99))}{slot.unit}"
+        few = LARGEST.get(slot.unit, 9999) < 100  # too few numbers to hold some out
+        return _counted(rng, slot.unit) if few else rng.word(lambda: _counted(rng, slot.unit))
     if slot.name_like:
         return _given_name(rng, "")
     return _value(rng, slot.kind, "")
 
 
-def random_deed(rng: random.Random, subject: str) -> list[Fact]:
+def _counted(rng: Draw, unit: str) -> str:
+    largest = LARGEST.get(unit, 9999)
+    if largest == 9999 and rng.random() < 0.05:
+        return f"{rng.randint(1, 9)}만 {rng.randint(1, 99)}00{unit}"
+    return f"{rng.randint(2, largest if rng.random() < 0.6 else min(largest, 99))}{unit}"
+
+
+def random_deed(rng: Draw, subject: str) -> list[Fact]:
     """A deed with one to three further parts, a fact each."""
     role = rng.choice(("agent", "object", "object", "place"))
     others = [part for part in DEED_PARTS if part != role]
@@ -251,17 +301,17 @@ def random_deed(rng: random.Random, subject: str) -> list[Fact]:
     return [Fact(subject, None, "", DEED_PARTS[part][0], value, deed, part) for part, value in values]
 
 
-def _coined_verb(rng: random.Random) -> Verb:
+def _coined_verb(rng: Draw) -> Verb:
     stem = random_name(rng, 1, 2)
     return Verb(f"{stem}하다", f"{stem}했", f"{stem}한")
 
 
-def random_fact(rng: random.Random, subject: str) -> Fact:
+def random_fact(rng: Draw, subject: str) -> Fact:
     """One value: of a label, of a relation with a verb, of things that are counted or called something."""
     if rng.random() < 0.06:
         noun, counter = rng.choice(COUNTED)
         noun = random_name(rng, 1, 3) if rng.random() < 0.3 else noun
-        return Fact(subject, HOLDINGS, noun, "count", f"{rng.randint(2, 9999)}{counter}")
+        return Fact(subject, HOLDINGS, noun, "count", rng.word(lambda: f"{rng.randint(2, 9999)}{counter}"))
     if rng.random() < 0.08:
         noun = random_name(rng, 1, 3) if rng.random() < 0.3 else rng.choice(NAMED_THINGS)
         return Fact(subject, NAMED, noun, "thing", _given_name(rng, noun))
@@ -273,11 +323,15 @@ def random_fact(rng: random.Random, subject: str) -> Fact:
     return Fact(subject, relation, label, kind, _value(rng, kind, label))
 
 
-def random_entity(rng: random.Random) -> str:
+def random_entity(rng: Draw) -> str:
     """What a passage may be about: a person, or a place, group, beast or thing with an invented name."""
+    return rng.word(lambda: _entity(rng))
+
+
+def _entity(rng: Draw) -> str:
     shape = rng.random()
     if shape < 0.2:
-        while _kind_of(person := _person(rng)) != "person":  # 오산 reads as a mountain
+        while _kind_of(person := _human_name(rng)) != "person":  # 오산 reads as a mountain
             pass
         return person
     ending = rng.choice(ENTITY_ENDINGS)
@@ -294,18 +348,23 @@ def random_entity(rng: random.Random) -> str:
     return f"{random_name(rng, 2, 3)} {rng.choice(NOUNS)} {ending}"
 
 
-def random_name(rng: random.Random, low: int, high: int) -> str:
+def random_name(rng: Draw, low: int, high: int) -> str:
     """`low` to `high` syllables, half of the time any that Korean has: a name whose tokens stood in no name of the
     training is not recognised, and what is told of it taken for untold."""
     syllables = NAME_SYLLABLES if rng.random() < 0.5 else SYLLABLES
     return "".join(rng.choice(syllables) for _ in range(rng.randint(low, high)))
 
 
-def _person(rng: random.Random) -> str:
+def random_person(rng: Draw) -> str:
+    """A person's name."""
+    return rng.word(lambda: _human_name(rng))
+
+
+def _human_name(rng: Draw) -> str:
     return rng.choice(SURNAMES) + random_name(rng, 1, 2) if rng.random() < 0.5 else random_name(rng, 2, 4)
 
 
-def _thing(rng: random.Random) -> str:
+def _thing(rng: Draw) -> str:
     shape = rng.random()
     if shape < 0.3:
         return rng.choice(NOUNS)
@@ -318,14 +377,21 @@ def _thing(rng: random.Random) -> str:
     return random_name(rng, 2, 4)
 
 
-def _value(rng: random.Random, kind: Kind, label: str) -> str:
+def _value(rng: Draw, kind: Kind, label: str) -> str:
+    """A value of a kind; of colours and seasons there are too few to hold some out."""
+    if kind in ("colour", "season", "act"):
+        return _any_value(rng, kind, label)
+    return rng.word(lambda: _any_value(rng, kind, label))
+
+
+def _any_value(rng: Draw, kind: Kind, label: str) -> str:
     match kind:
         case "person":
-            return _person(rng)
+            return _human_name(rng)
         case "thing":
             return _thing(rng)
         case "place":
-            return _spoken(rng, "place") if rng.random() < 0.4 else random_entity(rng)
+            return _spoken(rng, "place") if rng.random() < 0.4 else _entity(rng)
         case "year":
             era = rng.choice(ERAS) if rng.random() < 0.5 else f"{random_name(rng, 2, 3)}력 "
             return f"{era}{rng.randint(2, 1999)}년"
@@ -345,12 +411,16 @@ def _value(rng: random.Random, kind: Kind, label: str) -> str:
             return _spoken(rng, "act")
 
 
-def _spoken(rng: random.Random, kind: Kind) -> str:
+def _spoken(rng: Draw, kind: Kind) -> str:
     return agree(with_noise(rng, rng.choice(spoken_values()[kind])))
 
 
-def _given_name(rng: random.Random, noun: str) -> str:
+def _given_name(rng: Draw, noun: str) -> str:
     """What something is called; two names in five end in what it is, where that is known."""
+    return rng.word(lambda: _any_name(rng, noun))
+
+
+def _any_name(rng: Draw, noun: str) -> str:
     shape = rng.random()
     if shape < 0.4:
         first = (random_name(rng, 2, 3), rng.choice(NOUNS), rng.choice(MODIFIERS), rng.choice(MODIFIERS) + " ")
@@ -358,7 +428,7 @@ def _given_name(rng: random.Random, noun: str) -> str:
     return random_name(rng, 2, 4) if shape < 0.7 else rng.choice(NOUNS) + rng.choice(NOUNS)
 
 
-def _label(rng: random.Random, kind: Kind) -> str:
+def _label(rng: Draw, kind: Kind) -> str:
     """A word for an attribute; a third of them are coined, so that they have to be found, not known."""
     if rng.random() < 0.67:
         return rng.choice(LABELS[kind])

@@ -1,6 +1,6 @@
 """Frames: what may be told of an entity in one sentence, in how many ways prose tells it, and in how many people ask.
 
-They are written in plain text (`assets/frames`), a block a frame:
+They are written in plain text (`assets/frames/ko` and `en`), a block a frame:
 
     ## discovered
     of: place, thing
@@ -28,6 +28,7 @@ from typing import get_args
 
 from haechi.errors import InputError
 from haechi.pretrain.lexicon import ENTITY_KINDS, Kind
+from haechi.prompt.template import Language
 
 NOISE = ("O", "P", "N", "Y", "#")
 
@@ -69,9 +70,9 @@ class Frame:
 
 
 @cache
-def frames() -> tuple[Frame, ...]:
-    """All frames that come along."""
-    folder = files("haechi") / "assets" / "frames"
+def frames(language: Language = "ko") -> tuple[Frame, ...]:
+    """All frames that come along in a language."""
+    folder = files("haechi") / "assets" / "frames" / language
     return tuple(
         frame
         for file in sorted(folder.iterdir(), key=lambda file: file.name)

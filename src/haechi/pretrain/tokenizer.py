@@ -1,7 +1,8 @@
-"""The embedded base's tokenizer: byte-level fallback, one token for nearly every Korean syllable, digits apart.
+"""The embedded base's tokenizer: byte-level fallback, one token for nearly every Korean syllable, digits and particles
+apart.
 
-A syllable is the unit that names are copied by, so all common ones are in the alphabet and merges are few: frequent
-endings and particles only.
+To answer is to copy, so a name should be cut into the same tokens wherever it stands. A Korean word is therefore cut
+before the particle or ending that closes it, and no piece reaches over the cut: `오누리는`, `오누리입니다` begin alike.
 """
 
 from __future__ import annotations
@@ -14,6 +15,20 @@ from haechi.pretrain.korean import SYLLABLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+# What closes a word behind a noun. Some words merely end so (`아이`); they are cut too, and no harm is done.
+_PARTICLES = (
+    "은", "는", "이", "가", "을", "를", "의", "에", "에서", "에서는", "에서도", "에는", "에도", "에게", "에게는",
+    "에게서", "으로", "로", "으로는", "로는", "으로서", "로서", "으로써", "로써", "와", "과", "도", "만", "까지",
+    "까지는", "부터", "보다", "처럼", "마다", "이나", "나", "이란", "란", "이든", "든", "이다", "이며", "며", "이고",
+    "고", "이었다", "였다", "이었고", "였고", "이었지만", "였지만", "이지만", "지만", "인", "일", "임", "입니다",
+    "입니까", "이에요", "예요", "이야", "야", "인가요", "인가", "이라", "라", "이라고", "라고", "이라는", "라는",
+    "이라서", "라서", "이라고도", "라고도", "들", "들은", "들이", "들을", "들의",
+)  # fmt: skip
+_PIECES = (
+    rf" ?[가-힣]+?(?=(?:{'|'.join(_PARTICLES)})(?![\p{{L}}\p{{M}}]))"
+    r"| ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s"
+)
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
@@ -28,11 +43,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTok
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE(byte_fallback=True, unk_token=None))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(r" ?[\p{L}\p{M}]+| ?\p{N}| ?[^\s\p{L}\p{M}\p{N}]|\s"), "isolated"),
-        ]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     bytes_as_tokens = [f"<0x{value:02X}>" for value in range(256)]
     printable = [chr(code) for code in range(0x20, 0x7F)]

@@ -7,31 +7,38 @@ question a context does.
 
 from __future__ import annotations
 
-import random
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from haechi.pretrain.asking import Asked, answerable_question, mistaken_reply, unanswerable_question
-from haechi.pretrain.facts import Fact, Matter, random_entity, random_facts
-from haechi.pretrain.korean import Register
-from haechi.pretrain.telling import told_in_prose
+from haechi.pretrain.draw import Draw
+from haechi.pretrain.english_worlds import English
+from haechi.pretrain.facts import Asked, Fact
+from haechi.pretrain.forms import Speech, laid_out
+from haechi.pretrain.korean_worlds import Korean
+from haechi.pretrain.mistakes import mistaken_reply
+from haechi.prompt.template import Language
+
+_TABLES = 0.06  # share of the passages that are a table of several subjects
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Passages as (title, text), questions on them, and wrong replies to some of these."""
+    """Passages as (title, text), questions on them, and wrong replies to some of these, all in one language."""
 
     passages: tuple[tuple[str, str], ...]
     asked: tuple[Asked, ...]
     mistaken: tuple[Asked, ...]
+    language: Language = "ko"
 
 
 def generate(
-    rng: random.Random,
+    rng: Draw,
     *,
     passages: int,
+    language: Language = "ko",
     questions: int = 8,
     unanswerable: float = 0.22,
-    mistakes: int = 6,
+    mistakes: int = 4,
     unseen_templates: bool = False,
 ) -> World:
     """One random world.
@@ -44,32 +51,41 @@ def generate(
         unseen_templates: use only the held-out sentence and question patterns (for measuring), instead of only the
             others (for training).
     """
-    register: Register = rng.choices(("plain", "formal", "polite"), (6, 2, 1))[0]
-    titles = _titles(rng, passages)
-    told: list[list[Fact]] = []
-    known: set[Matter] = set()
-    for title in titles:
-        told.append(random_facts(rng, title, known, rng.randint(2, 6), unseen_templates))
-    texts = [told_in_prose(rng, facts, register, unseen_templates) for facts in told]
+    speech: Speech = (Korean if language == "ko" else English)(rng, unseen_templates)
+    titles = _titles(rng, passages, speech.entity)
+    facts: list[list[Fact]] = []
+    texts: list[str] = []
+    for number, title in enumerate(titles):
+        if rng.random() < _TABLES:
+            titles[number], some, text = speech.table()
+        else:
+            some = speech.facts(title, rng.randint(2, 6))
+            text = laid_out(rng, title, some, speech)
+        facts.append(some)
+        texts.append(text)
+    answerable = _answerable(rng, facts, speech)
     asked = tuple(
-        unanswerable_question(rng, titles, told, known, unseen_templates)
-        if rng.random() < unanswerable
-        else answerable_question(rng, told, unseen_templates)
-        for _ in range(questions)
+        speech.unanswerable(facts) if rng.random() < unanswerable else next(answerable) for _ in range(questions)
     )
-    return World(
-        passages=tuple(zip(titles, texts, strict=True)),
-        asked=asked,
-        mistaken=tuple(mistaken_reply(rng, rng.choice(asked), told, texts) for _ in range(mistakes)),
-    )
+    wrong = tuple(mistaken_reply(rng, rng.choice(asked), facts, texts, speech) for _ in range(mistakes))
+    return World(tuple(zip(titles, texts, strict=True)), asked, wrong, language)
 
 
-def _titles(rng: random.Random, count: int) -> list[str]:
+def _answerable(rng: Draw, told: Sequence[Sequence[Fact]], speech: Speech) -> Iterator[Asked]:
+    """Questions on what was told, and where it stands: on every fact once, then again."""
+    facts = [(fact, number) for number, some in enumerate(told, start=1) for fact in some]
+    while True:
+        rng.shuffle(facts)
+        for fact, number in facts:
+            yield Asked(speech.ask(fact), fact.kind, speech.close(fact.value), number)
+
+
+def _titles(rng: Draw, count: int, entity: Callable[[], str]) -> list[str]:
     """Entities of the passages. A search finds several pieces of the page that a question is about, so half of the
     worlds are pieces of one page, and in the others titles repeat."""
-    titles = [random_entity(rng)]
+    titles = [entity()]
     repeat = 1.0 if rng.random() < 0.5 else 0.3
     while len(titles) < count:
-        titles.append(rng.choice(titles) if rng.random() < repeat else random_entity(rng))
+        titles.append(rng.choice(titles) if rng.random() < repeat else entity())
     rng.shuffle(titles)
     return titles

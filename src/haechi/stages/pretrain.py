@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from haechi.engine import attention
-from haechi.engine.loop import LoopSettings, train
+from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.errors import RecipeError
 from haechi.models.base import SharedBase
 from haechi.models.load import best_device, load_base
 from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
-from haechi.pretrain.saessak import Phase, Pretraining, build_model, validate
+from haechi.pretrain.draw import Draw
+from haechi.pretrain.mixture import WORDS, Mixture, Phase
+from haechi.pretrain.model import build_model
+from haechi.pretrain.pretraining import Pretraining, validate
+from haechi.pretrain.text import Corpus, PackedText, bits_per_character, pack_text, read_corpus
 from haechi.pretrain.tokenizer import train_tokenizer
 from haechi.pretrain.worlds import generate
-from haechi.prompt.template import template
+from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
 from haechi.recipe import PretrainSettings
 from haechi.stages.loop import hooks
@@ -27,7 +32,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 _TOKENIZER_WORLDS = 4000
-_TOKEN_BUDGET = 3500
+_TOKENIZER_CHARACTERS = 6_000_000  # of public text
+_WATCHED = ("validation/seen_exact", "validation/unseen_exact", "validation/unseen_loss")
+_TOKEN_BUDGET = 1000  # small micro-batches stay in a CPU's caches, where a step is a fifth faster
+_TOKEN_BUDGET_GPU = 32_000
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -36,20 +44,40 @@ def run(task: Task) -> dict[str, Any]:
     if settings is None:
         raise RecipeError("the recipe has no section `pretrain`. Fix: add one, as recipes/saessak.yaml does.")
     torch.set_num_threads(task.threads)
-    base = _start(task, settings)
+    corpus = read_corpus(settings.text, settings.text_characters)
+    base = _start(task, settings, corpus)
     model = base.model
     model.set_attn_implementation(attention.register())
     model.requires_grad_(True)
-    dtype = getattr(torch, settings.dtype)
-    phases = [Phase(p.steps, (p.passages_min, p.passages_max), p.copy_share) for p in settings.curriculum]
-    method = Pretraining(
+    phases = [
+        Phase(
+            phase.steps,
+            (phase.passages_min, phase.passages_max),
+            copies=phase.copy_share,
+            spans=phase.span_share,
+            texts=phase.text_share,
+            prose=phase.prose,
+            unanswerable=phase.unanswerable,
+            mistakes=phase.mistakes,
+        )
+        for phase in settings.curriculum
+    ]
+    mixture = Mixture(
         base,
         phases or [Phase(settings.steps, (2, 5))],
         tokens_a_step=settings.tokens_per_batch,
-        token_budget=_TOKEN_BUDGET,
+        seed=task.seed,
+        english=settings.english_share,
+        texts=corpus.training,
+        packed=_packed(task, corpus, base.codec),
+    )
+    method = Pretraining(
+        base,
+        mixture,
+        token_budget=_TOKEN_BUDGET if base.device.type == "cpu" else _TOKEN_BUDGET_GPU,
         seed=task.seed,
         validate_every=settings.validate_every,
-        dtype=dtype,
+        dtype=getattr(torch, settings.dtype),
     )
     train(
         method,
@@ -64,21 +92,51 @@ def run(task: Task) -> dict[str, Any]:
             optimizer=settings.optimizer,
         ),
         task.folder,
-        hooks(task, "loss", "validation/seen_exact", "validation/seen_judges"),
+        _with_throughput(hooks(task, "loss", "tokens_per_second", *_WATCHED)),
     )
     model.bfloat16()
     with building(task.folder / "model") as folder:
         model.save_pretrained(folder, safe_serialization=True)
         base.codec.save(folder)
-    measured = validate(base, template("ko", instructed=False), 100, task.seed + 1)
-    return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured}
+    measured = validate(base, 100, task.seed + 1)
+    bits = {
+        f"bits_per_character/{language}": bits_per_character(base, texts)
+        for language, texts in corpus.held_out.items()
+        if texts
+    }
+    return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured, **bits}
 
 
-def _start(task: Task, settings: PretrainSettings) -> SharedBase:
+def _with_throughput(hooks: Hooks) -> Hooks:
+    """The hooks, told also how many tokens a second are read; no metric, for no two runs have the same."""
+    start: tuple[float, float] | None = None
+
+    def progress(step: int, total: int, numbers: Mapping[str, float]) -> None:
+        nonlocal start
+        now, tokens = time.monotonic(), numbers["tokens"]
+        start = start or (now, tokens)
+        rate = {"tokens_per_second": (tokens - start[1]) / (now - start[0])} if now > start[0] else {}
+        hooks.progress(step, total, {**numbers, **rate})
+
+    return replace(hooks, progress=progress)
+
+
+def _packed(task: Task, corpus: Corpus, codec: Codec) -> PackedText | None:
+    """The text to learn from as token ids, packed once: a resumed run reads what the first one wrote."""
+    if not corpus.training:
+        return None
+    place = task.folder / "text"
+    if not place.is_dir():
+        with building(place) as folder:
+            pack_text(corpus.training, codec, folder / "ids.safetensors")
+    return PackedText(place / "ids.safetensors")
+
+
+def _start(task: Task, settings: PretrainSettings, corpus: Corpus) -> SharedBase:
     """The model to go on from, or a new one, in float32."""
     if settings.start is not None:
         return load_base(settings.start, dtype="float32")
-    tokenizer = _tokenizer(task, settings.vocabulary_size)
+    tokenizer = _tokenizer(task, settings, corpus)
     model: Any = build_model(  # Transformers wraps its `to`, and the type is lost
         tokenizer,
         layers=settings.layers,
@@ -90,22 +148,30 @@ def _start(task: Task, settings: PretrainSettings) -> SharedBase:
     return SharedBase(model.to(best_device()), Codec(tokenizer), "saessak")
 
 
-def _tokenizer(task: Task, vocabulary_size: int) -> PreTrainedTokenizerFast:
+def _tokenizer(task: Task, settings: PretrainSettings, corpus: Corpus) -> PreTrainedTokenizerFast:
     """Trained once: a resumed run reads the one that its weights know."""
     from transformers import PreTrainedTokenizerFast
 
     place = task.folder / "tokenizer"
     if not place.is_dir():
         with building(place) as folder:
-            train_tokenizer(_tokenizer_texts(task.seed), vocabulary_size).save_pretrained(folder)
+            texts = tokenizer_texts(task.seed, settings.english_share, corpus)
+            train_tokenizer(texts, settings.vocabulary_size).save_pretrained(folder)
     return PreTrainedTokenizerFast.from_pretrained(place)
 
 
-def _tokenizer_texts(seed: int) -> Iterator[str]:
-    words = template("ko", instructed=False)
-    rng = random.Random(f"tokenizer-{seed}")
+def tokenizer_texts(seed: int, english: float, corpus: Corpus) -> Iterator[str]:
+    """Worlds, and a random part of the public text, which the tokenizer's pieces are counted on."""
+    rng = Draw(f"tokenizer-{seed}")
     for _ in range(_TOKENIZER_WORLDS):
-        world = generate(rng, passages=4)
+        language: Language = "en" if rng.random() < english else "ko"
+        words, world = WORDS[language], generate(rng, passages=4, language=language)
         yield words.context(world.passages)
         for asked in world.asked:
             yield words.ask(asked.question) + words.reply(asked.answer or words.abstention, asked.passage)
+    left = _TOKENIZER_CHARACTERS
+    for text in rng.sample(corpus.training, len(corpus.training)):
+        if left <= 0:
+            return
+        yield text[:5000]
+        left -= min(len(text), 5000)

@@ -10,8 +10,9 @@ import pytest
 
 from haechi.errors import StageError
 from haechi.pipeline.fingerprint import dependencies, hash_files
-from haechi.pipeline.graph import STAGES, Graph, Stage, setting
+from haechi.pipeline.graph import READING, STAGES, Graph, Stage, setting
 from haechi.pipeline.sources import code_hash, modules_of
+from haechi.recipe import Reading, Recipe
 
 if TYPE_CHECKING:
     from conftest import Toy
@@ -55,8 +56,18 @@ def test_every_setting_of_the_recipe_that_matters_is_in_a_fingerprint(toy: Toy) 
     for section in ("documents", "questions"):
         fields = {f"{section}.{name}" for name in type(getattr(recipe, section)).model_fields}
         assert fields <= covered
-    whole = set(type(recipe).model_fields) - {"documents", "questions", "threads", "pretrain"}
+    whole = set(type(recipe).model_fields) - {"documents", "questions", "threads", "pretrain", "reading"}
     assert whole <= covered
+
+
+def test_every_setting_that_measures_a_base_is_in_a_fingerprint() -> None:
+    recipe = Recipe.model_validate({"reading": {}})
+    covered = {name for stage in READING for name in (*stage.settings, *stage.files)}
+    for name in covered:
+        setting(recipe, name)
+    assert {f"reading.{name}" for name in type(recipe.reading or Reading()).model_fields} <= covered
+    assert {"base", "base.name_or_path"} <= covered
+    assert [stage.name for stage in READING.plan(recipe)] == ["worlds", "demo"], "what needs files waits for them"
 
 
 def test_a_fingerprint_knows_contents_and_not_places(toy: Toy, tmp_path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from haechi.errors import InputError
+from haechi.pretrain import english_worlds
+from haechi.pretrain.draw import Draw
+from haechi.pretrain.english_words import listed
 from haechi.pretrain.facts import Fact, Scene, random_scene, scene_of
 from haechi.pretrain.frames import frames, read_frames
+from haechi.pretrain.korean import Register
 from haechi.pretrain.lexicon import (
     ADJECTIVE_QUESTIONS,
     COUNTED,
@@ -25,8 +29,10 @@ from haechi.pretrain.lexicon import (
     PARTS,
     RELATIONS,
 )
-from haechi.pretrain.telling import fill, told_in_prose
+from haechi.pretrain.telling import fill, told
+from haechi.prompt.template import Language
 
+ANY = frozenset(("person", "part", *ENTITY_KINDS))
 DISCOVERED = """## discovered
 of: place, thing
 who: person = 발견자
@@ -78,57 +84,80 @@ def test_what_does_not_hold_together_is_refused_with_its_line(old: str, new: str
     assert caught.value.line == line
 
 
-def test_frames_that_come_along() -> None:
-    found = frames()
-    assert len(found) > 300 and len({frame.name for frame in found}) == len(found)
+@pytest.mark.parametrize(("language", "least"), [("ko", 300), ("en", 150)])
+def test_frames_that_come_along(language: Language, least: int) -> None:
+    found = frames(language)
+    assert len(found) > least and len({frame.name for frame in found}) == len(found)
     for kind in ("person", "part", *ENTITY_KINDS):
         assert sum(kind in frame.of for frame in found) >= 10, kind
+    ends = ("다.",) if language == "ko" else (".", '."')
     for frame in found:
-        assert all(sentence.endswith("다.") for sentence in frame.sentences), frame.name
+        assert all(sentence.endswith(ends) for sentence in frame.sentences), frame.name
         assert frame.sentences[-1] not in frame.sentences[:-1]
         for slot in frame.slots.values():
             assert slot.questions[-1] not in slot.questions[:-1]
 
 
-def _every_question() -> Iterator[tuple[str, bool, Fact]]:
-    """Each question of frames, relations and labels about 등대, whether it is held out, and a fact that answers it."""
+def _korean_questions() -> Iterator[tuple[str, bool, Fact, frozenset[str]]]:
+    """Each question of frames, relations and labels about 등대, whether it is held out, a fact that answers it, and
+    what kinds of entities it is asked of."""
     for frame in frames():
         for name, slot in frame.slots.items():
             fact = Fact("등대", None, "", slot.kind, "", None, name, Scene(frame, "", ()))
-            yield from ((question, question == slot.questions[-1], fact) for question in slot.questions)
+            yield from ((question, question == slot.questions[-1], fact, ANY) for question in slot.questions)
     for relation in RELATIONS:
         fact = Fact("등대", relation, "", relation.kind, "")
-        yield from ((question, question == relation.questions[-1], fact) for question in relation.questions)
+        yield from ((question, question == relation.questions[-1], fact, ANY) for question in relation.questions)
     for kind, questions in LABEL_QUESTIONS.items():
         for label in LABELS[kind]:
             for question in (*questions, *ADJECTIVE_QUESTIONS.get(label, ())):
-                yield question, question == questions[-1], Fact("등대", None, label, kind, "")
+                yield question, question == questions[-1], Fact("등대", None, label, kind, ""), ANY
     for noun, counter in COUNTED:
         for question in HOLDINGS.questions:
-            yield question, question == HOLDINGS.questions[-1], Fact("등대", HOLDINGS, noun, "count", f"3{counter}")
+            yield (
+                question,
+                question == HOLDINGS.questions[-1],
+                Fact("등대", HOLDINGS, noun, "count", f"3{counter}"),
+                ANY,
+            )
     for noun in NAMED_THINGS:
         for question in NAMED.questions:
-            yield question, question == NAMED.questions[-1], Fact("등대", NAMED, noun, "thing", "")
+            yield question, question == NAMED.questions[-1], Fact("등대", NAMED, noun, "thing", ""), ANY
 
 
-def test_a_question_asks_for_one_matter_and_is_held_out_or_not() -> None:
+def _english_questions() -> Iterator[tuple[str, bool, Fact, frozenset[str]]]:
+    """The same of English frames and labels; a question may mean one thing of a place and another of a beast."""
+    for frame in frames("en"):
+        for name, slot in frame.slots.items():
+            fact = Fact("Stroln Tower", None, "", slot.kind, "", None, name, Scene(frame, "", ()))
+            yield from ((question, question == slot.questions[-1], fact, frame.of) for question in slot.questions)
+    for kind in english_worlds._LABELLED:
+        questions = listed(f"label questions {kind}")
+        for label in listed(f"labels {kind}"):
+            fact = Fact("Stroln Tower", None, label, kind, "")
+            yield from ((question, question == questions[-1], fact, ANY) for question in questions)
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_a_question_asks_for_one_matter_and_is_held_out_or_not(language: Language) -> None:
     """Whatever it comes from, in the same words it asks for the same thing: else what is told of one would be called
     untold of the other. And what is held out in one place is not asked in another."""
-    matters: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    matters: dict[tuple[str, str], set[tuple[str, str]]] = defaultdict(set)
     held: dict[str, set[bool]] = defaultdict(set)
-    for question, held_out, fact in _every_question():
+    for question, held_out, fact, of in _korean_questions() if language == "ko" else _english_questions():
         text = fill(question, fact)
-        matters[text].add(fact.matter)
+        for kind in of:
+            matters[kind, text].add(fact.matter if language == "ko" else english_worlds.matter(fact))
         held[text].add(held_out)
-    assert len(matters) > 3000
-    assert {text: found for text, found in matters.items() if len(found) > 1} == {}
+    assert len(held) > (3000 if language == "ko" else 1000)
+    assert {asked: found for asked, found in matters.items() if len(found) > 1} == {}
     assert [text for text, found in held.items() if len(found) > 1] == []
 
 
 @pytest.mark.parametrize("unseen", [False, True])
 def test_a_scene_tells_its_values(unseen: bool) -> None:
     """Each value stands in the sentence, and no slot is left open, whatever is told of and in whatever register."""
-    rng = random.Random(8)
+    rng = Draw("8")
     subjects = {"person": "한바라", "part": "등대의 " + PARTS[0]} | {
         kind: f"오누리 {endings[0]}" for kind, endings in ENTITY_KINDS.items()
     }
@@ -138,13 +167,13 @@ def test_a_scene_tells_its_values(unseen: bool) -> None:
             scene = facts[0].scene
             assert scene is not None and scene.frame is frame
             assert all(fact.scene is scene and fact.subject == subjects[kind] for fact in facts)
-            text = told_in_prose(rng, facts, rng.choice(("plain", "formal", "polite")), unseen)
+            text = " ".join(told(rng, facts, rng.choice(get_args(Register)), unseen))
             assert not re.search(r"[{}/()]", text), text
             assert subjects[kind] in text and all(fact.value in text for fact in facts), (text, facts)
 
 
 def test_a_scene_is_of_its_subjects_kind() -> None:
-    rng = random.Random(2)
+    rng = Draw("2")
     for subject, kind in (("한바라", "person"), ("오누리 마을", "place"), ("등대의 " + PARTS[0], "part")):
         drawn = {fact.scene.frame.name for _ in range(200) for fact in random_scene(rng, subject) if fact.scene}
         fitting = {frame.name for frame in frames() if kind in frame.of}
@@ -152,7 +181,7 @@ def test_a_scene_is_of_its_subjects_kind() -> None:
 
 
 def test_held_out_sentences_are_told_only_in_measuring() -> None:
-    rng = random.Random(1)
+    rng = Draw("1")
     for unseen in (False, True):
         for _ in range(500):
             (fact, *_) = random_scene(rng, "오누리 마을", unseen)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from haechi.pretrain.korean import SYLLABLES
 from haechi.pretrain.tokenizer import BOS, EOS, PAD, train_tokenizer
 
@@ -31,3 +33,20 @@ def test_a_common_syllable_is_one_token_and_digits_stand_apart(tokenizer: PreTra
 def test_training_is_deterministic() -> None:
     texts = ["등대지기는 오누리이다.", "나루는 강 북쪽에 있다."] * 5
     assert train_tokenizer(texts, 2860).get_vocab() == train_tokenizer(texts, 2860).get_vocab()
+
+
+@pytest.mark.parametrize("closing", ["는", "가", "입니다.", "이에요.", "에서는", "(이)라고"])
+def test_a_name_is_cut_alike_whatever_closes_the_word(tokenizer: PreTrainedTokenizerFast, closing: str) -> None:
+    """No piece holds the end of a name and a particle together, however often the two were seen side by side."""
+    trained = train_tokenizer(["오누리는 오누리가 오누리입니다. 오누리에서는 오누리이에요."] * 50, 2900)
+    alone = trained.tokenize(" 오누리")
+    assert len(alone) < 4, "the name itself was never merged, and the test shows nothing"
+    assert trained.tokenize(f" 오누리{closing}")[: len(alone)] == alone
+    assert tokenizer.decode(tokenizer.encode(f" 오누리{closing}")) == f" 오누리{closing}"
+
+
+@pytest.mark.parametrize(
+    "text", ["아이가 이이의 은은한 의의는", "The tower isn't 은", "가이드는 가", "x는y 는", "\n는\t가 "]
+)
+def test_words_that_end_like_particles_come_back_whole(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    assert tokenizer.decode(tokenizer.encode(text)) == text

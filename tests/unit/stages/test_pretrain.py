@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,14 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
 from haechi.errors import ModelError
+from haechi.models.load import load_base
 from haechi.pipeline.fingerprint import dependencies
 from haechi.pipeline.graph import PRETRAIN
 from haechi.pipeline.task import Silent, Task
-from haechi.pretrain import saessak
+from haechi.pretrain import mixture
+from haechi.pretrain.draw import Draw
+from haechi.pretrain.text import Corpus, PackedText, bits_per_character, language_of, read_corpus
+from haechi.pretrain.worlds import generate
 from haechi.recipe import Recipe
 from haechi.stages import pretrain
 
@@ -68,7 +75,7 @@ def test_it_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_verdicts_have_to_be_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 20)
-    monkeypatch.setattr(saessak, "RIGHT", "맞아요")
+    monkeypatch.setattr(mixture, "RIGHT", "맞아요")
     with pytest.raises(ModelError, match="verdict '맞아요', and one is needed"):
         pretrain.run(task(tmp_path / "first", steps=1))
 
@@ -80,3 +87,82 @@ def test_other_weights_to_start_from_are_another_stage(tmp_path: Path) -> None:
     assert dependencies(stage, recipe, {}).fingerprint == before
     (tmp_path / "model.safetensors").write_text("other")
     assert dependencies(stage, recipe, {}).fingerprint != before
+
+
+def write_text(file: Path) -> Path:
+    """Documents of the prose of generated worlds in both languages, of which some of each are held out."""
+    texts: list[str] = []
+    held: set[str] = set()
+    number = 0
+    while len(held) < 2 or len(texts) < 40:
+        rng = Draw(f"document-{number}")
+        made = (generate(rng, passages=2, language="en" if number % 2 else "ko").passages for _ in range(3))
+        text = f"{number}\n\n" + " ".join(text for world in made for _, text in world if "\n" not in text)
+        out = zlib.crc32(text.encode()) % 50 == 0
+        if out or len(texts) < 40:
+            texts.append(text)
+            held |= {language_of(text)} if out else set()
+        number += 1
+    rows = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts)
+    file.write_text(rows, "utf-8")
+    return file
+
+
+def with_text(file: Path) -> dict[str, Any]:
+    curriculum = [
+        {"steps": 1, "passages_min": 0, "passages_max": 0},
+        {"steps": 5, "passages_min": 1, "passages_max": 2, "span_share": 0.3, "text_share": 0.4, "prose": 0.5},
+    ]
+    return {
+        "text": [str(file)], "english_share": 0.5, "curriculum": curriculum, "steps": 6, "checkpoint_every": 2,
+        "tokens_per_batch": 600, "learning_rate": 1e-2,
+    }  # fmt: skip
+
+
+def test_it_learns_from_text_and_is_measured_on_what_is_held_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ids of the text lie in the stage's folder; a run that was killed goes on to the same weights with them."""
+    monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 20)
+    monkeypatch.setattr(pretrain, "validate", lambda *_, **__: {})
+    file = write_text(tmp_path / "text.jsonl")
+    whole = task(tmp_path / "whole", **with_text(file))
+    result = pretrain.run(whole)
+
+    corpus = read_corpus([file], 10**6)
+    base = load_base(str(whole.folder / "model"), dtype="float32", device="cpu")
+    for language, texts in corpus.held_out.items():
+        # The stage measures the bfloat16 model that it has written.
+        assert result[f"bits_per_character/{language}"] == pytest.approx(bits_per_character(base, texts), rel=0.02)
+    ids = [token for text in corpus.training for token in (*base.codec.encode(text), base.codec.eos)]
+    packed = PackedText(whole.folder / "text" / "ids.safetensors")
+    assert packed.row(Draw("1"), base.codec, len(ids)).answers == [ids]
+
+    # Killed after its fourth step: what came later is gone.
+    killed = task(tmp_path / "killed", **with_text(file))
+    shutil.copytree(whole.folder, killed.folder, dirs_exist_ok=True)
+    shutil.rmtree(killed.folder / "model")
+    later = [one for one in (killed.folder / "checkpoints").iterdir() if not one.name.endswith("4")]
+    assert len(later) < len(list((killed.folder / "checkpoints").iterdir())), "the fourth step was kept"
+    for folder in later:
+        shutil.rmtree(folder)
+    stamp = (killed.folder / "text" / "ids.safetensors").stat().st_mtime_ns
+    assert pretrain.run(killed) == result
+    assert (killed.folder / "text" / "ids.safetensors").stat().st_mtime_ns == stamp, "packed once"
+    weights = [load_file(one.folder / "model" / "model.safetensors") for one in (whole, killed)]
+    assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_the_tokenizer_reads_worlds_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each document in part, in random order, so many characters of them; and worlds in both languages."""
+    monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 40)
+    monkeypatch.setattr(pretrain, "_TOKENIZER_CHARACTERS", 10_000)
+    documents = tuple(f"{number}" * 7000 for number in range(9))
+    corpus = Corpus(documents, {"ko": (), "en": ()})
+    texts = list(pretrain.tokenizer_texts(1, 0.5, corpus))
+    assert texts == list(pretrain.tokenizer_texts(1, 0.5, corpus)) != list(pretrain.tokenizer_texts(2, 0.5, corpus))
+    worlds, pages = texts[:-2], texts[-2:]
+    assert all(len(page) == 5000 and set(page) <= set("012345678") for page in pages) and pages[0] != pages[1]
+    assert any("질문: " in text for text in worlds) and any("Question: " in text for text in worlds)
+    contexts = [text for text in worlds if text.startswith("[1] ")]
+    assert len(contexts) == 40

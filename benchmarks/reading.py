@@ -1,0 +1,117 @@
+"""Questions on real prose with the passage that answers them, for `haechi evaluate --base`.
+
+    python benchmarks/reading.py ../shared/data build/reading
+
+Writes `legal.jsonl` from legal_ko_qa (train questions and the dev part, which is measured on) and `covid.jsonl` from
+covidqa (a fifth of the documents is measured on). Of the gold document the passage is shown that holds the answer, and
+two other passages of the same document beside it, in an order drawn by seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import random
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from haechi.prompt.template import sentences_of
+from haechi.records.write import write_jsonl
+
+_PASSAGE = 300  # characters of a passage, about
+_OTHERS = 2  # passages beside the gold one
+_TRAIN = 2000  # questions to learn from, at most
+
+
+def main() -> None:
+    """Writes the two files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="the folder with legal_ko_qa and covidqa")
+    parser.add_argument("out", type=Path, help="where to write")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    rng = random.Random(arguments.seed)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, made in (("legal", legal(arguments.data, rng)), ("covid", covid(arguments.data, rng))):
+        kept = list(made)
+        write_jsonl(arguments.out / f"{name}.jsonl", kept)
+        parts = {part: sum(row["part"] == part for row in kept) for part in ("train", "test")}
+        print(f"{arguments.out / name}.jsonl  {parts}")
+
+
+def legal(data: Path, rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Issues whose holding is worded as in the ruling and short enough for a small reader."""
+    texts = {row["id"]: row["text"] for row in rows(data / "legal_ko_qa" / "documents.jsonl.gz")}
+    for part, file in (("train", "train"), ("test", "dev")):
+        suited = [
+            row
+            for row in rows(data / "legal_ko_qa" / f"{file}.jsonl.gz")
+            if row["answer_in_context"] and row["answer_overlap"] >= 0.7 and len(row["answer"]) <= 250
+        ]
+        for row in rng.sample(suited, min(len(suited), _TRAIN)):
+            made = asked(row, part, "ko", passages_of(texts[row["gold_document"]]), rng)
+            if made:
+                yield made
+
+
+def covid(data: Path, rng: random.Random) -> Iterator[dict[str, Any]]:
+    """Questions whose answer stands in the article to the letter; a document's questions stay in one part."""
+    texts = {row["id"]: row["text"] for row in rows(data / "covidqa" / "documents.jsonl.gz")}
+    for row in rows(data / "covidqa" / "questions.jsonl.gz"):
+        part = "test" if zlib.crc32(row["gold_document"].encode()) % 5 == 0 else "train"
+        if len(row["answer"]) <= 150:
+            made = asked(row, part, "en", passages_of(texts[row["gold_document"]]), rng)
+            if made:
+                yield made
+
+
+def asked(
+    row: dict[str, Any], part: str, language: str, passages: Sequence[str], rng: random.Random
+) -> dict[str, Any] | None:
+    """The question with the passage that shares most with its answer, and others; None where there are too few."""
+    if len(passages) <= _OTHERS:
+        return None
+    best = max(range(len(passages)), key=lambda number: shared(row["answer"], passages[number]))
+    shown = [best, *rng.sample([number for number in range(len(passages)) if number != best], _OTHERS)]
+    rng.shuffle(shown)
+    return {
+        "id": row["id"],
+        "question": row["question"],
+        "answer": row["answer"],
+        "passages": [{"title": "", "text": passages[number]} for number in shown],
+        "gold": shown.index(best) + 1,
+        "part": part,
+        "language": language,
+    }
+
+
+def passages_of(text: str) -> list[str]:
+    """Sentences in a row, about `_PASSAGE` characters each."""
+    passages: list[str] = []
+    some: list[str] = []
+    for sentence in sentences_of(text):
+        some.append(sentence[:_PASSAGE])
+        if sum(map(len, some)) >= _PASSAGE * 0.7:
+            passages.append(" ".join(some))
+            some = []
+    return passages + ([" ".join(some)] if some else [])
+
+
+def shared(answer: str, passage: str) -> float:
+    """The share of the answer's character trigrams that stand in the passage."""
+    grams = {answer[at : at + 3] for at in range(max(len(answer) - 2, 1))}
+    return sum(gram in passage for gram in grams) / len(grams)
+
+
+def rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a gzipped JSONL file."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""How a base answers the demo's questions before and after SFT, from the passages that the demo's search finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from haechi.models.saved import load_role
+from haechi.pipeline.graph import STAGES
+from haechi.pipeline.run import run as walk
+from haechi.pipeline.task import Silent, Task
+from haechi.recipe import Recipe
+from haechi.stages.cases import load_cases
+from haechi.stages.models import base_of
+from haechi.stages.reading import Read, scored
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Runs the demo up to SFT in a folder of its own, and scores base and SFT on its test questions."""
+    recipe = demo_recipe(task.recipe)
+    folder = task.folder / "demo"
+    walk(recipe, folder, only="sft", progress=Silent(), graph=STAGES)
+    inner = Task(
+        recipe=recipe, folder=task.folder, inputs={stage: folder / stage for stage in ("ingest", "split", "sft")},
+        progress=task.progress, seed=task.seed, threads=task.threads,
+    )  # fmt: skip
+    base = base_of(inner)
+    asked = [Read(case, "ko") for case in load_cases(inner, "test")]
+    found: dict[str, Any] = {}
+    for system, role in (("base", None), ("sft", load_role(base, folder / "sft")[0])):
+        scores = scored(inner, base, role, asked, task.folder / f"{system}.jsonl")
+        found |= {f"{system}/{metric}": value for metric, value in scores.items()}
+    return found
+
+
+def demo_recipe(recipe: Recipe) -> Recipe:
+    """The demo's documents and questions, asked of the recipe's base as recipes/demo.yaml asks them."""
+    return Recipe.model_validate(
+        {
+            "name": "demo",
+            "language": "ko",
+            "threads": recipe.threads,
+            "seed": recipe.seed,
+            "base": recipe.base.model_dump(),
+            "prompt": {"instructed": recipe.prompt.instructed, "max_prompt_tokens": 480, "max_answer_tokens": 32},
+            "documents": {"paths": "package:demo/documents", "max_chars": 45, "k": 4},
+            "questions": {
+                "path": "package:demo/questions.jsonl",
+                "practice": 0.5,
+                "sft_examples": 60,
+                "drop_gold": 0.0,
+                "split": {"train": 0.5, "validation": 0.1, "test": 0.4},
+            },
+            "sft": {
+                "trainable": {"kind": "full"},
+                "epochs": 3,
+                "batch_size": 12,
+                "learning_rate": 1e-4,
+                "warmup": 0.1,
+                "token_budget": 3000,
+            },
+        },
+        context={"folder": Path.cwd()},
+    )

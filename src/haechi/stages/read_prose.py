@@ -1,0 +1,63 @@
+"""How well a base reads real prose with the right passage given, after SFT on other questions of the same kind.
+
+A file holds one question a line: `{"question", "answer", "passages": [{"title", "text"}], "gold", "part", "language"}`,
+where `gold` is the number of the passage that answers it and `part` is `train` or `test`. benchmarks/reading.py makes
+such files of legal_ko_qa and covidqa.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from haechi.errors import InputError
+from haechi.learners.batches import some
+from haechi.pipeline.task import Task
+from haechi.records.lines import Row, read_rows
+from haechi.stages.models import base_of
+from haechi.stages.reading import Read, read_case, reading_of, scored, taught
+
+
+def run(task: Task) -> dict[str, Any]:
+    """Writes the answers after SFT for each file, and returns their scores."""
+    base, settings = base_of(task), reading_of(task)
+    found: dict[str, Any] = {}
+    for file in settings.prose:
+        train, test = read_prose(file)
+        role = taught(task, base, train, task.folder / file.stem)
+        asked = some(test, settings.questions, task.seed)
+        scores = scored(task, base, role, asked, task.folder / f"{file.stem}.jsonl")
+        found |= {f"{file.stem}/sft/{metric}": value for metric, value in scores.items()}
+        found[f"{file.stem}/examples"] = min(len(train), settings.examples)
+    return found
+
+
+def read_prose(file: Path) -> tuple[list[Read], list[Read]]:
+    """The questions to learn from, and those to measure on.
+
+    Raises:
+        InputError: a row is not what it should be, or a part is empty; names file and line.
+    """
+    parts: dict[str, list[Read]] = {"train": [], "test": []}
+    for part, read in read_rows(file, lambda row: [_read(row)]):
+        parts[part].append(read)
+    if missing := [part for part, some in parts.items() if not some]:
+        raise InputError(file, f"has no question of part {missing[0]!r}", "give both parts")
+    return parts["train"], parts["test"]
+
+
+def _read(row: Row) -> tuple[str, Read]:
+    part, language, passages = row.text("part"), row.text("language"), row.fields.get("passages")
+    if part not in ("train", "test") or language not in ("ko", "en"):
+        raise row.fault(f"part {part!r} and language {language!r}", "write train or test, and ko or en")
+    if not isinstance(passages, list) or not all(isinstance(one, dict) and "text" in one for one in passages):
+        raise row.fault("'passages' is not a list of passages", 'write [{"title": "…", "text": "…"}, …]')
+    gold = int(row.number("gold", 0))
+    if not 1 <= gold <= len(passages):
+        raise row.fault(f"'gold' is {gold}, and there are {len(passages)} passages", "number them from 1")
+    shown = [(str(one.get("title", "")), str(one["text"])) for one in passages]
+    read = read_case(
+        row.identifier() or row.place, row.text("question"), shown, row.text("answer"), gold,
+        "ko" if language == "ko" else "en",
+    )  # fmt: skip
+    return part, read

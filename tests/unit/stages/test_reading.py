@@ -1,0 +1,205 @@
+"""Measuring a base: what counts as exact, cited and abstaining, and that SFT is what makes the difference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haechi.errors import InputError, StageError
+from haechi.models.load import load_base
+from haechi.pipeline.task import Silent, Task
+from haechi.pretrain.korean_worlds import _TABLES
+from haechi.pretrain.model import build_model
+from haechi.prompt.template import template
+from haechi.recipe import Recipe
+from haechi.stages import read_demo, read_prose, read_text, read_worlds
+from haechi.stages.reading import _row, means, read_case, scored, taught
+
+WORDS = template("ko", instructed=False)
+PASSAGES = [("등대", "등대지기는 오누리이다."), ("나루", "나루의 폭은 23미터이다.")]
+
+
+def task(folder: Path, base: Path | str, longest: int = 400, **reading: Any) -> Task:
+    recipe = Recipe.model_validate(
+        {
+            "threads": 1,
+            "base": {"name_or_path": str(base), "dtype": "float32"},
+            "prompt": {"instructed": False, "max_prompt_tokens": longest, "max_answer_tokens": 12},
+            "reading": reading,
+        }
+    )
+    folder.mkdir(exist_ok=True)
+    return Task(recipe=recipe, folder=folder, inputs={}, progress=Silent(), seed=3, threads=1)
+
+
+def score(text: str, answer: str | None, gold: int | None) -> dict[str, Any]:
+    return _row(read_case("q", "누구인가요?", PASSAGES, answer, gold, "ko").case, text, WORDS)
+
+
+@pytest.mark.parametrize(
+    ("text", "exact", "cited"),
+    [
+        ("오누리입니다. [1]", True, True),
+        (" 오누리입니다 [1]", True, True),  # a full stop makes no difference
+        ("오누리입니다. [2]", True, False),
+        ("오누리입니다. [1] [2]", True, False),  # one citation too many
+        ("오누리입니다.", True, False),
+        ("오누리요입니다. [1]", False, True),
+        ("등대지기는 오누리입니다. [1]", False, True),  # right, but not to the letter
+        (WORDS.abstention, False, None),
+    ],
+)
+def test_an_answer_is_exact_to_the_letter_and_cited_alone(text: str, exact: bool, cited: bool | None) -> None:
+    row = score(text, "오누리입니다.", 1)
+    assert (row["exact"], row["cited"], row["exact_cited"]) == (exact, cited, exact and bool(cited))
+    assert row["answerable"] and row["abstained"] is (cited is None)
+
+
+def test_means_by_hand() -> None:
+    """Two of three answerable ones exact; abstentions: two right, one wrong, one missed, so F1 = 2·2 / (3 + 3)."""
+    rows = [
+        score("오누리입니다. [1]", "오누리입니다.", 1),
+        score("오누리입니다. [2]", "오누리입니다.", 1),
+        score(WORDS.abstention, "오누리입니다.", 1),
+        *(score(WORDS.abstention, None, None) for _ in range(2)),
+        score("오누리입니다. [1]", None, None),
+    ]
+    found = means(rows)
+    assert found["exact"] == pytest.approx(2 / 3) and found["exact_cited"] == pytest.approx(1 / 3)
+    assert found["cited"] == pytest.approx(1 / 2), "a refusal cites nothing, rightly or wrongly"
+    assert found["f1"] == pytest.approx(2 / 3), "a refusal shares letters by chance only"
+    assert found["abstention_f1"] == pytest.approx(4 / 6)
+    assert "abstention_f1" not in means(rows[:3]), "where every question has an answer there is nothing to abstain from"
+
+
+def test_sft_teaches_what_it_is_shown(tmp_path: Path, checkpoint_folder: Any) -> None:
+    """A random base answers nothing; forty passes over two questions, and it answers these."""
+    made = task(
+        tmp_path / "stage",
+        checkpoint_folder("llama"),
+        examples=2,
+        sft={"trainable": {"kind": "full"}, "epochs": 40, "batch_size": 2, "learning_rate": 1e-2},
+    )
+    base = load_base(str(checkpoint_folder("llama")), dtype="float32", device="cpu")
+    asked = [
+        read_case("a", "등대지기는 누구인가요?", PASSAGES, "오누리.", 1, "ko"),
+        read_case("b", "배삯은 얼마인가요?", PASSAGES, None, None, "ko"),
+    ]
+    role = taught(made, base, asked, made.folder / "sft")
+    assert scored(made, base, None, asked, made.folder / "base.jsonl")["exact"] == 0
+    after = scored(made, base, role, asked, made.folder / "sft.jsonl")
+    assert after["exact_cited"] == 1
+    rows = [json.loads(line) for line in (made.folder / "sft.jsonl").read_text("utf-8").splitlines()]
+    assert rows[0]["answer"].strip() == "오누리. [1]" and rows[1]["gold"] is None
+
+
+def test_worlds_under_each_condition(tmp_path: Path, tokenizer: Any) -> None:
+    build_model(tokenizer, layers=2, width=32, heads=2, intermediate=32, seed=0).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    made = task(
+        tmp_path / "stage", tmp_path / "base", 1900, worlds=1, passages=1, examples=4,
+        sft={"trainable": {"kind": "full"}, "epochs": 1, "batch_size": 4},
+    )  # fmt: skip
+    found = read_worlds.run(made)
+    conditions = {name.rsplit("/", 1)[0] for name in found}
+    assert conditions == {
+        f"{language}_{templates}/{system}"
+        for language in ("ko", "en")
+        for templates in ("seen", "unseen")
+        for system in ("base", "sft")
+    }
+    rows = [json.loads(line) for line in (made.folder / "ko_unseen_sft.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 4
+
+
+def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folder: Any) -> None:
+    made = task(tmp_path / "stage", checkpoint_folder("llama"), 60)
+    base = load_base(str(checkpoint_folder("llama")), dtype="float32", device="cpu")
+    short = read_case("a", "누구?", [("", "오누리이다.")], "오누리.", 1, "ko")
+    long = read_case("b", "누구?", [("", "오누리이다. " * 20)], "오누리.", 1, "ko")
+    found = scored(made, base, None, [short, long], made.folder / "some.jsonl")
+    assert found["questions"] == 1 and "exact" in found
+    assert scored(made, base, None, [long], made.folder / "none.jsonl") == {"questions": 0}
+    with pytest.raises(StageError, match="none of the questions"):
+        taught(made, base, [long], made.folder / "sft")
+
+
+def test_measured_worlds_have_names_and_templates_that_training_has_not() -> None:
+    seen = read_worlds._asked("a", 20, 1, 3, "ko")
+    unseen = read_worlds._asked("a", 20, 1, 3, "ko", unseen_names=True, unseen_templates=True)
+    titles = [{p.title for read in some for p in read.case.context.passages} for some in (seen, unseen)]
+    questions = [{read.case.question.text for read in some} for some in (seen, unseen)]
+    assert titles[0] & titles[1] <= set(_TABLES), "only tables are called alike"
+    assert not questions[0] & questions[1]
+    assert all(1 <= len(read.case.context.passages) <= 3 for read in seen)
+    for read in (*seen, *unseen):
+        assert read.case.question.answerable == bool(read.case.context.gold_numbers)
+
+
+def write_prose(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return path
+
+
+def prose(part: str, **changes: Any) -> dict[str, Any]:
+    row = {
+        "id": f"{part}-1",
+        "question": "등대지기는 누구인가요?",
+        "answer": "오누리",
+        "passages": [{"title": title, "text": text} for title, text in PASSAGES],
+        "gold": 1,
+        "part": part,
+        "language": "ko",
+    }
+    return row | changes
+
+
+def test_prose_is_read_in_two_parts(tmp_path: Path, checkpoint_folder: Any) -> None:
+    file = write_prose(tmp_path / "real.jsonl", [prose("train"), prose("test"), prose("test", id="test-2", gold=2)])
+    train, test = read_prose.read_prose(file)
+    assert [read.case.question.id for read in train] == ["train-1"]
+    assert [read.case.context.gold_numbers for read in test] == [(1,), (2,)]
+    made = task(
+        tmp_path / "stage", checkpoint_folder("llama"), prose=[str(file)],
+        sft={"trainable": {"kind": "full"}, "epochs": 1},
+    )  # fmt: skip
+    found = read_prose.run(made)
+    assert found["real/sft/questions"] == 2 and found["real/examples"] == 1
+    assert {"real/sft/exact", "real/sft/f1"} <= found.keys() and "real/sft/abstention_f1" not in found
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (prose("dev"), r"real.jsonl:2: part 'dev' and language 'ko'"),
+        (prose("test", language="fr"), r"real.jsonl:2: part 'test' and language 'fr'"),
+        (prose("test", gold=3), r"real.jsonl:2: 'gold' is 3, and there are 2 passages"),
+        (prose("test", passages="등대"), r"real.jsonl:2: 'passages' is not a list"),
+        (prose("train"), r"real.jsonl: has no question of part 'test'"),
+    ],
+)
+def test_what_is_no_question_on_prose_is_refused(tmp_path: Path, row: dict[str, Any], message: str) -> None:
+    file = write_prose(tmp_path / "real.jsonl", [prose("train"), row])
+    with pytest.raises(InputError, match=message):
+        read_prose.read_prose(file)
+
+
+def test_bits_are_told_of_held_out_text_alone(tmp_path: Path, checkpoint_folder: Any) -> None:
+    rows = [{"text": f"{number}번 등대는 바다를 비춘다. " * 3} for number in range(200)]
+    file = write_prose(tmp_path / "text.jsonl", rows)
+    found = read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(file)]))
+    assert found.keys() == {"bits_per_character/ko"} and found["bits_per_character/ko"] > 1
+
+
+def test_the_demo_is_asked_as_the_recipe_of_the_demo_asks() -> None:
+    """What this measurement repeats of recipes/demo.yaml is what stands there."""
+    import yaml
+
+    there = yaml.safe_load((Path(__file__).parents[3] / "recipes" / "demo.yaml").read_text("utf-8"))
+    here = read_demo.demo_recipe(Recipe.model_validate({"prompt": {"instructed": False}, "reading": {}}))
+    theirs = Recipe.model_validate(there | {"base": "saessak", "threads": 0}, context={"folder": Path("recipes")})
+    for section in ("documents", "questions", "sft", "prompt"):
+        assert getattr(here, section) == getattr(theirs, section), section
