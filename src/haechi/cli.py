@@ -37,6 +37,7 @@ one stage of a run, after whatever it builds on
 more
   pretrain RECIPE        make a small base model from nothing
   evaluate --base NAME   measure how well a base reads, before and after SFT
+  export RUN FILE.gguf   write the model for llama.cpp and what builds on it
   --version              print the version
 
 examples
@@ -67,6 +68,15 @@ standard input until it ends.
 
   haechi ask runs/library "When does the library open?"
   haechi ask runs/library < questions.txt
+"""
+
+EXPORT_HELP = """\
+usage: haechi export RUN FILE.gguf
+
+Writes the merged model of a run as one GGUF file, for llama.cpp and what builds on it. RUN may also be a folder that
+holds a model, or saessak. Plain Llamas with a byte-fallback BPE can be written; needs pip install 'haechi[gguf]'.
+
+  haechi export runs/library library.gguf
 """
 
 REPORT_HELP = """\
@@ -162,6 +172,7 @@ def _dispatch(words: list[str], graph: Graph | None) -> int:
         "report": partial(_report, graph=graph),
         "ask": _ask,
         "pretrain": _pretrain,
+        "export": _export,
     }
     if verb in STAGE_VERBS:
         return _stage(verb, rest, graph)
@@ -304,6 +315,22 @@ def _ask(words: list[str]) -> int:
         return 0
     for question in filter(None, map(str.strip, sys.stdin)):
         _say(f"{question}\n{ask(folder, question)}\n")
+    return 0
+
+
+def _export(words: list[str]) -> int:
+    if _asks_for_help(words):
+        _say(EXPORT_HELP.rstrip())
+        return 0
+    arguments = parse(words)
+    _only_options(arguments)
+    if len(arguments.alone) != 2:
+        raise RecipeError("export takes a run and a file. Fix: haechi export runs/library library.gguf.")
+    from haechi.stages.export import export
+
+    source, file = arguments.alone
+    export(source, Path(file))
+    _say(file)
     return 0
 
 

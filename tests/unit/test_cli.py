@@ -75,7 +75,7 @@ def test_the_top_help_names_every_verb(capsys: Output) -> None:
     assert main([]) == 0
     assert capsys.readouterr().out == HELP
     assert [stage.name for stage in STAGES] == [*STAGE_VERBS, "report"]
-    for verb in (*STAGE_VERBS, "new", "run", "report", "ask", "pretrain"):
+    for verb in (*STAGE_VERBS, "new", "run", "report", "ask", "pretrain", "export"):
         assert verb in HELP.split()
         assert main([verb, "--help"]) == 0
         assert verb in capsys.readouterr().out

@@ -42,7 +42,7 @@ def test_every_import_is_declared_and_every_dependency_imported() -> None:
     distributions = packages_distributions()
     used = {canonicalize_name(distributions[module][0]) for module in imported()}
     core = {canonicalize_name(requirement.name) for requirement in CORE}
-    optional = {canonicalize_name(requirement.name) for name in ("ko", "nf4") for requirement in EXTRAS[name]}
+    optional = {canonicalize_name(requirement.name) for name in ("gguf", "ko", "nf4") for requirement in EXTRAS[name]}
     assert core <= used
     # pydantic_core belongs to pydantic, which pins its version.
     assert used - core - optional == {"pydantic-core"}

@@ -1,0 +1,146 @@
+"""A model folder as one GGUF file, the format of llama.cpp and what builds on it.
+
+Plain Llamas with a byte-fallback BPE can be written, as the embedded base is. Rows of query and key projections are
+interleaved, for llama.cpp turns neighbouring dimensions where Transformers turns halves. The tokenizer becomes one of
+SentencePiece's kind: `▁` for a blank, and for every merge a score that falls with its rank. What a tokenizer's own
+splitting of the text forbids (a piece over the end of a name and its particle) llama.cpp does not know, so that it cuts
+a word otherwise now and then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.torch import load_file
+from torch import Tensor
+
+from haechi.errors import ModelError
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
+
+_OUTSIDE = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "lm_head.weight": "output.weight",
+}
+_IN_A_LAYER = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+}
+_NEVER_MERGED = -1e6  # score of a piece that no merge makes
+
+
+def write_gguf(folder: Path, file: Path) -> None:
+    """Writes the model of a Transformers folder, its weights in float16 and its norms in float32.
+
+    Raises:
+        ModelError: the package `gguf` is missing, or the model is no plain Llama with a byte-fallback BPE.
+    """
+    try:
+        from gguf import GGUFWriter
+    except ModuleNotFoundError:
+        raise ModelError("a GGUF file needs the package gguf. Fix: pip install 'haechi[gguf]'.") from None
+    config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer.json")
+    if config.get("model_type") != "llama" or config.get("attention_bias") or config.get("mlp_bias"):
+        raise ModelError(
+            f"{folder}: only plain Llamas can be written, and this is {config.get('model_type')}. "
+            "Fix: convert it with llama.cpp's convert_hf_to_gguf.py."
+        )
+    if tokenizer["model"].get("type") != "BPE" or not tokenizer["model"].get("byte_fallback"):
+        raise ModelError(
+            f"{folder}: its tokenizer is no byte-fallback BPE. Fix: convert it with llama.cpp's convert_hf_to_gguf.py."
+        )
+    writer = GGUFWriter(str(file), "llama")
+    _describe(writer, folder.name, config)
+    _add_tokenizer(writer, tokenizer, config)
+    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
+    for part in sorted(folder.glob("*.safetensors")):
+        for name, weight in load_file(part).items():
+            called, tensor = gguf_tensor(name, weight, heads)
+            writer.add_tensor(called, tensor.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def gguf_tensor(name: str, weight: Tensor, heads: Mapping[str, int]) -> tuple[str, Tensor]:
+    """A weight by llama.cpp's name, in its order of rows and its number type.
+
+    Args:
+        heads: heads of `attn_q` and `attn_k`, whose rows are interleaved.
+    """
+    if name in _OUTSIDE:
+        called = _OUTSIDE[name]
+    else:
+        _, _, layer, *module, _ = name.split(".")
+        part = _IN_A_LAYER[".".join(module)]
+        if part in heads:
+            weight = interleaved(weight, heads[part])
+        called = f"blk.{layer}.{part}.weight"
+    return called, (weight.float() if weight.ndim == 1 else weight.half()).contiguous()
+
+
+def interleaved(weight: Tensor, heads: int) -> Tensor:
+    """The rows of each head so that dimension i and its partner, half a head further, become neighbours."""
+    rows, columns = weight.shape
+    return weight.reshape(heads, 2, rows // heads // 2, columns).transpose(1, 2).reshape(rows, columns)
+
+
+def _describe(writer: GGUFWriter, name: str, config: Mapping[str, Any]) -> None:
+    head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
+    writer.add_name(name)
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
+    writer.add_rope_dimension_count(head)
+    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+    writer.add_vocab_size(config["vocab_size"])
+
+
+def _add_tokenizer(writer: GGUFWriter, tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    from gguf import TokenType
+
+    rank = {"".join(pair): number for number, pair in enumerate(tokenizer["model"]["merges"])}
+    control = {token["content"] for token in tokenizer["added_tokens"] if token["special"]}
+    pieces = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].__getitem__)
+    writer.add_tokenizer_model("llama")
+    writer.add_token_list([piece.replace(" ", "▁").encode() for piece in pieces])
+    writer.add_token_scores([float(-1 - rank[piece]) if piece in rank else _NEVER_MERGED for piece in pieces])
+    writer.add_token_types(
+        [
+            TokenType.CONTROL if piece in control else TokenType.BYTE if _is_byte(piece) else TokenType.NORMAL
+            for piece in pieces
+        ]
+    )
+    writer.add_bos_token_id(config["bos_token_id"])
+    writer.add_eos_token_id(config["eos_token_id"])
+    writer.add_pad_token_id(config["pad_token_id"])
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+
+
+def _is_byte(piece: str) -> bool:
+    return len(piece) == 6 and piece.startswith("<0x") and piece.endswith(">")
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{file}: missing. Fix: name a folder that holds a model, as runs/NAME/merge/model.") from None

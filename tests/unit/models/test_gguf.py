@@ -1,0 +1,84 @@
+"""GGUF files: what another reader of the format makes of them is the model that was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+
+from haechi.errors import HaechiError, ModelError, StageError
+from haechi.models.gguf import interleaved, write_gguf
+from haechi.pretrain.model import build_model
+from haechi.stages.export import export
+
+TEXT = "[1] 하늘고래 등대: 등대지기는 오누리이다. [1]\n질문: 몇 미터인가요? 23미터 뷁\n답변:"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tokenizer: Any) -> Path:
+    model = build_model(tokenizer, layers=2, width=64, heads=4, intermediate=96, seed=0)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    model.bfloat16().save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_another_reader_finds_the_same_model(folder: Path, tmp_path: Path) -> None:
+    """Transformers reads GGUF by code of its own: the logits are the same but for float16."""
+    export(str(folder), tmp_path / "model.gguf")
+    read = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
+    written = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    ids = torch.arange(3, 120).reshape(1, -1)
+    with torch.no_grad():
+        ours, theirs = written(ids).logits, read(ids).logits
+    assert float((ours - theirs).abs().max()) < 2e-2 < float(ours.std())
+    assert read.config.rope_parameters["rope_theta"] == 1e6
+
+
+def test_another_reader_cuts_text_alike(folder: Path, tmp_path: Path) -> None:
+    """But for the blank that Transformers' reader puts before a text."""
+    export(str(folder), tmp_path / "model.gguf")
+    read = AutoTokenizer.from_pretrained(tmp_path, gguf_file="model.gguf")
+    ours = AutoTokenizer.from_pretrained(folder).encode(f" {TEXT}", add_special_tokens=False)
+    assert read.encode(TEXT, add_special_tokens=False) == ours
+    assert (read.bos_token, read.eos_token) == ("<s>", "</s>")
+
+
+def test_partners_become_neighbours() -> None:
+    """Two heads of four rows: row i and its partner, two further, stand side by side."""
+    rows = torch.arange(8.0)[:, None].expand(8, 3)
+    assert interleaved(rows, 2)[:, 0].tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
+
+
+def test_a_run_is_written_from_its_merged_model(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    (run / "merge").mkdir(parents=True)
+    (run / "recipe.json").write_text("{}")
+    with pytest.raises(StageError, match=r"has no merged model yet\. Fix: haechi merge"):
+        export(str(run), tmp_path / "run.gguf")
+    folder.rename(run / "merge" / "model")
+    (run / "merge" / "result.json").write_text("{}")
+    export(str(run), tmp_path / "run.gguf")
+    assert (tmp_path / "run.gguf").read_bytes()[:4] == b"GGUF"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.gguf"], "nothing half-written is left"
+
+
+@pytest.mark.parametrize("name", ["gpt2", "qwen3"])
+def test_what_is_no_plain_llama_is_refused(name: str, tmp_path: Path, checkpoint_folder: Any) -> None:
+    with pytest.raises(ModelError, match="only plain Llamas can be written"):
+        write_gguf(checkpoint_folder(name), tmp_path / "model.gguf")
+
+
+@pytest.mark.parametrize(
+    ("source", "file", "message"),
+    [("saessak", "model.bin", "let it end in .gguf"), ("nowhere", "model.gguf", "config.json: missing")],
+)
+def test_what_cannot_be_written_is_told(source: str, file: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(HaechiError, match=message):
+        export(source, tmp_path / file)
+    assert not list(tmp_path.iterdir())
