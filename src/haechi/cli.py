@@ -229,7 +229,8 @@ def _evaluate_base(words: list[str]) -> int:
         about = (
             "Measure how well a base reads, before and after SFT: generated worlds of names and templates that the "
             "embedded base never saw, the demo, and, where they are given, held-out text and real prose. Prompts may "
-            "have 1,850 tokens and answers 160, unless the options below say otherwise.\n\n"
+            "have 1,850 tokens and answers 160, unless the options below say otherwise. A base that `haechi pretrain` "
+            "made wants --prompt.instructed false.\n\n"
             "  haechi evaluate --base saessak\n"
             "  haechi evaluate --base runs/saessak/pretrain/model --text DATA --prose build/reading/covid.jsonl"
         )
@@ -251,7 +252,7 @@ def _evaluate_base(words: list[str]) -> int:
             given[f"reading.{key}"] = given.pop(key)
     # The embedded base was trained on the bare form, and learns to read in a few hundred tokens.
     prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1850, "max_answer_tokens": 160}
-    recipe = Recipe.model_validate({"name": "reading", "prompt": prompt, "reading": {}})
+    recipe = Recipe.model_validate({"name": "reading", "base": {"dtype": "float32"}, "prompt": prompt, "reading": {}})
     recipe = override(recipe, {"base.name_or_path": name, **given})
     return _walk(recipe, Path(_one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")
 

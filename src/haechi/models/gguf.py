@@ -128,9 +128,13 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: Mapping[str, Any], config: Map
             for piece in pieces
         ]
     )
-    writer.add_bos_token_id(config["bos_token_id"])
-    writer.add_eos_token_id(config["eos_token_id"])
-    writer.add_pad_token_id(config["pad_token_id"])
+    for name, add in (
+        ("bos_token_id", writer.add_bos_token_id),
+        ("eos_token_id", writer.add_eos_token_id),
+        ("pad_token_id", writer.add_pad_token_id),
+    ):
+        if config.get(name) is not None:
+            add(config[name])
     writer.add_add_bos_token(True)
     writer.add_add_space_prefix(False)
 

@@ -29,7 +29,8 @@ from haechi.prompt.tokens import Codec
 from haechi.records.lines import read_rows
 
 _HELD_OUT = 50  # one document in so many
-_MEASURED = 300_000  # characters of held-out text a language that bits per character are measured on
+# Bits per character are measured on so many characters of a language, and on so many of a document.
+_MEASURED, _OF_A_DOCUMENT = 300_000, 2_000
 _ROW = 512  # tokens that are scored at a time
 
 
@@ -107,13 +108,17 @@ class PackedText:
 
 
 def bits_per_character(base: SharedBase, texts: Sequence[str]) -> float:
-    """Mean bits that the model needs for a character of the texts [bits/character], the first `_MEASURED` characters;
-    each stretch of at most 512 tokens begins anew. Lower is better; models with other tokenizers can be compared by it
-    on the same text."""
+    """Mean bits that the model needs for a character of the texts [bits/character].
+
+    The beginnings of documents are measured, in an order that is random and always the same, so that every source has
+    its share; each stretch of at most 512 tokens begins anew. Lower is better; models with other tokenizers can be
+    compared by it on the same texts.
+    """
     nats = characters = 0.0
-    for text in texts:
+    for whole in sorted(texts, key=lambda text: zlib.crc32(text.encode())):
         if characters >= _MEASURED:
             break
+        text = whole[:_OF_A_DOCUMENT]
         ids = base.codec.encode(text)
         rows = [Tree(_start(base.codec), [ids[start : start + _ROW]]) for start in range(0, len(ids), _ROW)]
         for start in range(0, len(rows), 4):

@@ -147,6 +147,7 @@ def test_bits_per_character_are_what_the_logits_say(
     texts = [KOREAN[0], " ".join(KOREAN[1:61])]
     ids = [base.codec.encode(text) for text in texts]
     assert len(ids[0]) < 512 < 1024 < len(ids[1])
+    assert len(texts[1]) < 2000
 
     def bits(ids: list[int]) -> float:
         found = 0.0
@@ -159,9 +160,16 @@ def test_bits_per_character_are_what_the_logits_say(
 
     expected = [bits(some) for some in ids]
     assert bits_per_character(base, texts) == pytest.approx(sum(expected) / sum(map(len, texts)), rel=1e-5)
-    # The first documents only, once there are characters enough.
-    monkeypatch.setattr("haechi.pretrain.text._MEASURED", len(texts[0]))
-    assert bits_per_character(base, texts) == pytest.approx(expected[0] / len(texts[0]), rel=1e-5)
+    assert bits_per_character(base, texts[::-1]) == bits_per_character(base, texts), "the order of files is nothing"
+    # One document only, once there are characters enough: which one its words decide.
+    monkeypatch.setattr("haechi.pretrain.text._MEASURED", 1)
+    first = min((0, 1), key=lambda number: zlib.crc32(texts[number].encode()))
+    assert bits_per_character(base, texts) == pytest.approx(expected[first] / len(texts[first]), rel=1e-5)
+    # Of a document its beginning only.
+    monkeypatch.setattr("haechi.pretrain.text._OF_A_DOCUMENT", 100)
+    beginning = texts[1][:100]
+    found = bits(base.codec.encode(beginning)) / 100
+    assert bits_per_character(base, texts[1:]) == pytest.approx(found, rel=1e-5)
 
 
 def test_a_tokenizer_without_a_beginning_is_measured_too(tokenizer: PreTrainedTokenizerFast) -> None:
