@@ -37,14 +37,29 @@ def summary(folder: Path) -> str:
 
 
 def _measured(folder: Path) -> list[str]:
-    """What the measurements of a base alone found, one number a line."""
+    """What the measurements of a base alone found: a table each, a row a system under a condition."""
     lines: list[str] = []
     for stage in ("worlds", "demo", "text", "prose"):
         result = folder / stage / "result.json"
         if result.is_file():
-            numbers = read_json(result)["metrics"]
-            lines += [f"{stage:7} {name:32} {value:.3f}" for name, value in numbers.items() if isinstance(value, float)]
-    return lines
+            rows: dict[str, dict[str, float]] = {}
+            for name, value in read_json(result)["metrics"].items():
+                condition, _, metric = name.rpartition("/")
+                rows.setdefault(condition, {})[metric] = value
+            metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
+            cells = [[stage, *metrics]]
+            cells += [[condition, *(_short(row.get(metric)) for metric in metrics)] for condition, row in rows.items()]
+            lines += [*_aligned(cells), ""]
+    return lines[:-1]
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def _table(systems: dict[str, Any]) -> list[str]:
@@ -54,8 +69,7 @@ def _table(systems: dict[str, Any]) -> list[str]:
     for metric, (label, factor, decimals) in _METRICS.items():
         if any(metric in scores for scores in systems.values()) and not (metric == "f1" and told):
             rows.append([label, *(_cell(scores.get(metric), factor, decimals) for scores in systems.values())])
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return _aligned(rows)
 
 
 def _cell(number: dict[str, float | None] | None, factor: int, decimals: int) -> str:

@@ -28,7 +28,7 @@ def run(task: Task) -> dict[str, Any]:
         asked = some(test, settings.questions, task.seed)
         scores = scored(task, base, role, asked, task.folder / f"{file.stem}.jsonl")
         found |= {f"{file.stem}/sft/{metric}": value for metric, value in scores.items()}
-        found[f"{file.stem}/examples"] = min(len(train), settings.examples)
+        found[f"{file.stem}/sft/examples"] = min(len(train), settings.examples)
     return found
 
 

@@ -30,6 +30,8 @@ from haechi.stages.loop import hooks
 from haechi.stages.models import answer_ids, trainable
 from haechi.stages.sft import loop_settings
 
+_MEANS = ("exact", "exact_cited", "cited", "f1")
+
 
 @dataclass(frozen=True, slots=True)
 class Read:
@@ -157,10 +159,10 @@ def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The scores over the rows of `scored`."""
     columns: defaultdict[str, list[float]] = defaultdict(list)
     for row in rows:
-        for name in ("exact", "f1", "cited", "exact_cited"):
+        for name in _MEANS:
             if (value := row[name]) is not None:
                 columns[name].append(float(value))
-    found = {name: sum(values) / len(values) for name, values in columns.items()}
+    found = {name: sum(columns[name]) / len(columns[name]) for name in _MEANS if columns[name]}
     unanswerable = sum(not row["answerable"] for row in rows)
     if unanswerable:
         abstained = sum(bool(row["abstained"]) for row in rows)

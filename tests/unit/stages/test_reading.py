@@ -167,7 +167,7 @@ def test_prose_is_read_in_two_parts(tmp_path: Path, checkpoint_folder: Any) -> N
         sft={"trainable": {"kind": "full"}, "epochs": 1},
     )  # fmt: skip
     found = read_prose.run(made)
-    assert found["real/sft/questions"] == 2 and found["real/examples"] == 1
+    assert found["real/sft/questions"] == 2 and found["real/sft/examples"] == 1
     assert {"real/sft/exact", "real/sft/f1"} <= found.keys() and "real/sft/abstention_f1" not in found
 
 

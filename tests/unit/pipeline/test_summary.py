@@ -1,0 +1,30 @@
+"""What a finished run says on the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from haechi.pipeline.summary import summary
+
+
+def test_a_base_alone_is_told_in_a_table_a_measurement(tmp_path: Path) -> None:
+    """A row a system under a condition; what one of them has not is a dash."""
+    for stage, metrics in (
+        ("worlds", {"ko_seen/base/questions": 16, "ko_seen/base/exact": 0.5, "ko_seen/sft/questions": 0}),
+        ("text", {"bits_per_character/ko": 2.25, "bits_per_character/en": 1.5}),
+    ):
+        (tmp_path / stage).mkdir()
+        (tmp_path / stage / "result.json").write_text(json.dumps({"metrics": metrics}), "utf-8")
+    assert summary(tmp_path).splitlines() == [
+        "worlds        questions  exact",
+        "ko_seen/base  16         0.500",
+        "ko_seen/sft   0          –",
+        "",
+        "text                ko     en",
+        "bits_per_character  2.250  1.500",
+    ]
+
+
+def test_a_folder_of_which_nothing_is_known_is_named(tmp_path: Path) -> None:
+    assert summary(tmp_path) == f"run     {tmp_path}"
