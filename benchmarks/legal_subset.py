@@ -9,13 +9,11 @@ seed, and the rulings they come from.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from haechi.records.lines import read_rows
 from haechi.records.write import write_jsonl
 
 
@@ -54,11 +52,9 @@ def main() -> None:
     )
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a gzipped JSONL file."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL file."""
+    return read_rows(path, lambda row: [dict(row.fields)])
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ two other passages of the same document beside it, in an order drawn by seed.
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
 import random
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi.prompt.template import sentences_of
+from haechi.records.lines import read_rows
 from haechi.records.write import write_jsonl
 
 _PASSAGE = 300  # characters of a passage, about
@@ -106,11 +105,9 @@ def shared(answer: str, passage: str) -> float:
     return sum(gram in passage for gram in grams) / len(grams)
 
 
-def rows(path: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a gzipped JSONL file."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
+def rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a JSONL file."""
+    return read_rows(path, lambda row: [dict(row.fields)])
 
 
 if __name__ == "__main__":

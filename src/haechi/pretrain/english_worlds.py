@@ -11,7 +11,7 @@ from functools import cache
 
 from haechi.pretrain.draw import Draw
 from haechi.pretrain.english_words import listed
-from haechi.pretrain.facts import Asked, Fact, Scene
+from haechi.pretrain.facts import Asked, Fact, Scene, one_name
 from haechi.pretrain.forms import grid
 from haechi.pretrain.frames import Frame, Slot, frames
 from haechi.pretrain.lexicon import ENTITY_KINDS, Kind
@@ -236,15 +236,9 @@ def _frames_of(kind: str) -> tuple[Frame, ...]:
 @cache
 def _matters() -> dict[str, str]:
     """One name for all that speaks of one thing: by slot and label, the first of the names that they share."""
-    name: dict[str, str] = {}
-    for frame in frames("en"):
-        for slot, described in frame.slots.items():
-            joined = {f"{frame.name}, {slot}", *described.aliases}
-            old = {name[one] for one in joined if one in name}
-            new = min(joined | old)
-            name |= {one: new for one, called in name.items() if called in old}
-            name |= dict.fromkeys(joined, new)
-    return name
+    return one_name(
+        {f"{frame.name}, {slot}", *told.aliases} for frame in frames("en") for slot, told in frame.slots.items()
+    )
 
 
 def _kind_of(subject: str) -> str:

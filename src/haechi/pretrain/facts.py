@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -153,14 +154,25 @@ def _slot_name(frame: Frame, slot: str) -> str:
 @cache
 def _matters() -> dict[str, str]:
     """One name for all that speaks of one thing: by attribute, the first of those that any two lists have in common."""
-    name = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
-    for frame in frames():
-        for slot, told in frame.slots.items():
-            joined = {_slot_name(frame, slot), *map(_plain, told.aliases)}
-            old = {name[one] for one in joined if one in name}
-            new = min(joined | old)
-            name |= {one: new for one, called in name.items() if called in old}
-            name |= dict.fromkeys(joined, new)
+    known = {attribute: min(matter) for matter in SAME_MATTER for attribute in matter}
+    return one_name(
+        (
+            {_slot_name(frame, slot), *map(_plain, told.aliases)}
+            for frame in frames()
+            for slot, told in frame.slots.items()
+        ),
+        known,
+    )
+
+
+def one_name(alike: Iterable[set[str]], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """One name for all that any two sets have in common, the first of them; on from names that are `known`."""
+    name = dict(known or {})
+    for joined in alike:
+        old = {name[one] for one in joined if one in name}
+        new = min(joined | old)
+        name |= {one: new for one, called in name.items() if called in old}
+        name |= dict.fromkeys(joined, new)
     return name
 
 
