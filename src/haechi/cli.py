@@ -251,7 +251,7 @@ def _evaluate_base(words: list[str]) -> int:
         if key in given:
             given[f"reading.{key}"] = given.pop(key)
     # The embedded base was trained on the bare form, and learns to read in a few hundred tokens.
-    prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1850, "max_answer_tokens": 160}
+    prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1750, "max_answer_tokens": 280}
     recipe = Recipe.model_validate({"name": "reading", "base": {"dtype": "float32"}, "prompt": prompt, "reading": {}})
     recipe = override(recipe, {"base.name_or_path": name, **given})
     return _walk(recipe, Path(_one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")

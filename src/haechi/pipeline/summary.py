@@ -37,24 +37,30 @@ def summary(folder: Path) -> str:
 
 
 def _measured(folder: Path) -> list[str]:
-    """What the measurements of a base alone found: a table each, a row a system under a condition."""
+    """What the measurements of a base alone found: a table each, a row a system under a condition, with 95 % intervals
+    where there are any."""
     lines: list[str] = []
     for stage in ("worlds", "demo", "text", "prose"):
         result = folder / stage / "result.json"
         if result.is_file():
-            rows: dict[str, dict[str, float]] = {}
+            scores = folder / stage / "scores.json"
+            intervals = read_json(scores) if scores.is_file() else {}
+            rows: dict[str, dict[str, str]] = {}
             for name, value in read_json(result)["metrics"].items():
                 condition, _, metric = name.rpartition("/")
-                rows.setdefault(condition, {})[metric] = value
+                number = intervals.get(condition, {}).get(metric, value)
+                rows.setdefault(condition, {})[metric] = _measure(number)
             metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
             cells = [[stage, *metrics]]
-            cells += [[condition, *(_short(row.get(metric)) for metric in metrics)] for condition, row in rows.items()]
+            cells += [[condition, *(row.get(metric, "–") for metric in metrics)] for condition, row in rows.items()]
             lines += [*_aligned(cells), ""]
     return lines[:-1]
 
 
-def _short(value: float | None) -> str:
-    return "–" if value is None else f"{value}" if isinstance(value, int) else f"{value:.3f}"
+def _measure(number: float | dict[str, float | None]) -> str:
+    if isinstance(number, dict):
+        return _cell(number, 1, 2)
+    return f"{number}" if isinstance(number, int) else f"{number:.3f}"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

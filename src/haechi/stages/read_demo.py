@@ -12,7 +12,7 @@ from haechi.pipeline.task import Silent, Task
 from haechi.recipe import Recipe
 from haechi.stages.cases import load_cases
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, scored
+from haechi.stages.reading import Read, scored, told
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -26,11 +26,11 @@ def run(task: Task) -> dict[str, Any]:
     )  # fmt: skip
     base = base_of(inner)
     asked = [Read(case, "ko") for case in load_cases(inner, "test")]
-    found: dict[str, Any] = {}
-    for system, role in (("base", None), ("sft", load_role(base, folder / "sft")[0])):
-        scores = scored(inner, base, role, asked, task.folder / f"{system}.jsonl")
-        found |= {f"{system}/{metric}": value for metric, value in scores.items()}
-    return found
+    roles = {"base": None, "sft": load_role(base, folder / "sft")[0]}
+    found = {
+        system: scored(inner, base, role, asked, task.folder / f"{system}.jsonl") for system, role in roles.items()
+    }
+    return told(task, found)
 
 
 def demo_recipe(recipe: Recipe) -> Recipe:

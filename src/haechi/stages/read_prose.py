@@ -1,8 +1,8 @@
 """How well a base reads real prose with the right passage given, after SFT on other questions of the same kind.
 
-A file holds one question a line: `{"question", "answer", "passages": [{"title", "text"}], "gold", "part", "language"}`,
-where `gold` is the number of the passage that answers it and `part` is `train` or `test`. benchmarks/reading.py makes
-such files of legal_ko_qa and covidqa.
+A file holds one question a line: `{"question", "answer", "passages": [{"title", "text"}], "gold", "part", "language",
+"topic"?}`, where `gold` is the number of the passage that answers it, `part` is `train` or `test`, and questions of one
+`topic` are drawn together for the intervals. benchmarks/reading.py makes such files of legal_ko_qa and covidqa.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from haechi.learners.batches import some
 from haechi.pipeline.task import Task
 from haechi.records.lines import Row, read_rows
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, read_case, reading_of, scored, taught
+from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, told
 
 
 def run(task: Task) -> dict[str, Any]:
     """Writes the answers after SFT for each file, and returns their scores."""
     base, settings = base_of(task), reading_of(task)
-    found: dict[str, Any] = {}
+    found: dict[str, Scores] = {}
+    examples: dict[str, int] = {}
     for file in settings.prose:
         train, test = read_prose(file)
         role = taught(task, base, train, task.folder / file.stem)
         asked = some(test, settings.questions, task.seed)
-        scores = scored(task, base, role, asked, task.folder / f"{file.stem}.jsonl")
-        found |= {f"{file.stem}/sft/{metric}": value for metric, value in scores.items()}
-        found[f"{file.stem}/sft/examples"] = min(len(train), settings.examples)
-    return found
+        found[f"{file.stem}/sft"] = scored(task, base, role, asked, task.folder / f"{file.stem}.jsonl")
+        examples[f"{file.stem}/sft/examples"] = min(len(train), settings.examples)
+    return told(task, found) | examples
 
 
 def read_prose(file: Path) -> tuple[list[Read], list[Read]]:
@@ -58,6 +58,6 @@ def _read(row: Row) -> tuple[str, Read]:
     shown = [(str(one.get("title", "")), str(one["text"])) for one in passages]
     read = read_case(
         row.identifier() or row.place, row.text("question"), shown, row.text("answer"), gold,
-        "ko" if language == "ko" else "en",
+        "ko" if language == "ko" else "en", topic=row.optional_text("topic") or "",
     )  # fmt: skip
     return part, read

@@ -9,7 +9,7 @@ from haechi.pretrain.draw import Draw
 from haechi.pretrain.worlds import World, generate
 from haechi.prompt.template import Language
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, read_case, reading_of, scored, taught
+from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, told
 
 _QUESTIONS = 4  # a world
 
@@ -23,7 +23,7 @@ def run(task: Task) -> dict[str, Any]:
         for read in _asked(f"sft-{task.seed}-{language}", settings.examples, 1, settings.passages, language)
     ]
     role = taught(task, base, examples, task.folder / "sft")
-    found: dict[str, Any] = {}
+    found: dict[str, Scores] = {}
     for language in ("ko", "en"):
         for templates in ("seen", "unseen"):
             name = f"{language}_{templates}"
@@ -32,9 +32,9 @@ def run(task: Task) -> dict[str, Any]:
                 unseen_names=True, unseen_templates=templates == "unseen",
             )  # fmt: skip
             for system, wearing in (("base", None), ("sft", role)):
-                scores = scored(task, base, wearing, asked, task.folder / f"{name}_{system}.jsonl")
-                found |= {f"{name}/{system}/{metric}": value for metric, value in scores.items()}
-    return found
+                file = task.folder / f"{name}_{system}.jsonl"
+                found[f"{name}/{system}"] = scored(task, base, wearing, asked, file)
+    return told(task, found)
 
 
 def _asked(
@@ -64,6 +64,9 @@ def _asked(
 
 def _questions(identifier: str, world: World) -> list[Read]:
     return [
-        read_case(f"{identifier}-{number}", asked.question, world.passages, asked.answer, asked.passage, world.language)
+        read_case(
+            f"{identifier}-{number}", asked.question, world.passages, asked.answer, asked.passage, world.language,
+            topic=identifier,
+        )
         for number, asked in enumerate(world.asked)
     ]

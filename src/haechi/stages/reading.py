@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,10 +13,12 @@ from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree
 from haechi.errors import ModelError, StageError
 from haechi.evaluate.score import score_answer
+from haechi.evaluate.significance import Interval, bootstrap, bootstrap_ratio
 from haechi.learners.batches import some, steps_for
 from haechi.learners.sft import SupervisedLearner
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
+from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.prompt.template import Language, Template, template
@@ -31,6 +32,24 @@ from haechi.stages.models import answer_ids, trainable
 from haechi.stages.sft import loop_settings
 
 _MEANS = ("exact", "exact_cited", "cited", "f1")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How some questions were answered.
+
+    Attributes:
+        questions: how many were short enough to be asked.
+        intervals: none where no question was asked, else
+            `exact`: the share of answerable questions answered to the letter, citations aside;
+            `f1`: the characters shared with their answers;
+            `cited`: the share of attempted answers to them that cite the right passage and no other;
+            `exact_cited`: both;
+            `abstention_f1`: of abstaining, over all questions, where some have no answer.
+    """
+
+    questions: int
+    intervals: Mapping[str, Interval]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +73,10 @@ def read_case(
     answer: str | None,
     gold: int | None,
     language: Language,
+    topic: str = "",
 ) -> Read:
-    """A question on passages of (title, text); `gold` is the number of the passage that answers it, None if none."""
+    """A question on passages of (title, text); `gold` is the number of the passage that answers it, None if none.
+    Answers on one topic are not independent."""
     made = tuple(
         Passage(
             id=f"{identifier}#{number}",
@@ -74,6 +95,7 @@ def read_case(
         accepted=(answer,) if answer else (),
         answerable=answer is not None,
         gold_documents=(made[gold - 1].document_id,) if gold else (),
+        topic=topic,
     )
     return Read(Case(asked, Context(identifier, made, (gold,) if gold else (), retrieved=gold is not None)), language)
 
@@ -98,22 +120,31 @@ def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path)
     return role.freeze()
 
 
-def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read], file: Path) -> dict[str, float]:
-    """Greedy answers to questions, written to `file`, and their scores.
-
-    Returns:
-        `exact`: the written answer to the letter, citations aside, of the answerable questions; `f1`: their character
-        F1; `cited`: the share of attempted answers to them that cite the right passage and no other; `exact_cited`:
-        both; `abstention_f1`: of abstaining, over all questions, where some have no answer; `questions`: how many were
-        short enough to be asked. Nothing but that where none was.
-    """
+def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read], file: Path) -> Scores:
+    """Greedy answers to questions, written to `file`, and their scores."""
     fitting = _fitting(task, base, asked)
     prompts = [prompt for _, prompt in fitting]
     greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
     texts = [base.codec.decode(group[0].ids) for group in sample(base, role, prompts, greedy)] if prompts else []
     rows = [_row(read.case, text, _words(task, read)) for (read, _), text in zip(fitting, texts, strict=True)]
     write_jsonl(file, rows)
-    return {"questions": len(rows), **means(rows)}
+    return Scores(len(rows), intervals(rows, task.recipe.evaluate.bootstrap))
+
+
+def told(task: Task, scores: Mapping[str, Scores]) -> dict[str, float]:
+    """The metrics of a stage, `NAME/METRIC`; with their intervals they stand in `scores.json`."""
+    write_json(
+        task.folder / "scores.json",
+        {
+            name: {"questions": its.questions} | {metric: one.as_dict() for metric, one in its.intervals.items()}
+            for name, its in scores.items()
+        },
+    )
+    found: dict[str, float] = {}
+    for name, its in scores.items():
+        found |= {f"{name}/questions": its.questions}
+        found |= {f"{name}/{metric}": one.value for metric, one in its.intervals.items()}
+    return found
 
 
 def _words(task: Task, read: Read) -> Template:
@@ -139,6 +170,7 @@ def _row(case: Case, text: str, words: Template) -> dict[str, Any]:
     cited = scores.citations == context.gold_numbers if answerable and not scores.abstained else None
     return {
         "question": question.text,
+        "topic": question.subject,
         "gold": question.answer if answerable else None,
         "answer": text,
         "answerable": answerable,
@@ -155,17 +187,16 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).rstrip(" .")
 
 
-def means(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The scores over the rows of `scored`."""
-    columns: defaultdict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        for name in _MEANS:
-            if (value := row[name]) is not None:
-                columns[name].append(float(value))
-    found = {name: sum(columns[name]) / len(columns[name]) for name in _MEANS if columns[name]}
-    unanswerable = sum(not row["answerable"] for row in rows)
-    if unanswerable:
-        abstained = sum(bool(row["abstained"]) for row in rows)
-        rightly = sum(bool(row["abstained"]) and not row["answerable"] for row in rows)
-        found["abstention_f1"] = 2 * rightly / (abstained + unanswerable)
+def intervals(rows: Sequence[Mapping[str, Any]], samples: int = 1000) -> dict[str, Interval]:
+    """The scores over the rows of `scored`, with 95 % intervals over topics (`haechi.evaluate.significance`)."""
+    topics = [row["topic"] for row in rows]
+    found: dict[str, Interval] = {}
+    for name in _MEANS:
+        values = [row[name] for row in rows]
+        if any(value is not None for value in values):
+            found[name] = bootstrap(values, topics, samples=samples)
+    if not all(row["answerable"] for row in rows):
+        rightly = [2 * (row["abstained"] and not row["answerable"]) for row in rows]
+        either = [row["abstained"] + (not row["answerable"]) for row in rows]
+        found["abstention_f1"] = bootstrap_ratio(rightly, either, topics, samples=samples)
     return found

@@ -16,7 +16,7 @@ from haechi.pretrain.model import build_model
 from haechi.prompt.template import template
 from haechi.recipe import Recipe
 from haechi.stages import read_demo, read_prose, read_text, read_worlds
-from haechi.stages.reading import _row, means, read_case, scored, taught
+from haechi.stages.reading import Scores, _row, intervals, read_case, scored, taught
 
 WORDS = template("ko", instructed=False)
 PASSAGES = [("등대", "등대지기는 오누리이다."), ("나루", "나루의 폭은 23미터이다.")]
@@ -58,7 +58,7 @@ def test_an_answer_is_exact_to_the_letter_and_cited_alone(text: str, exact: bool
     assert row["answerable"] and row["abstained"] is (cited is None)
 
 
-def test_means_by_hand() -> None:
+def test_scores_by_hand() -> None:
     """Two of three answerable ones exact; abstentions: two right, one wrong, one missed, so F1 = 2·2 / (3 + 3)."""
     rows = [
         score("오누리입니다. [1]", "오누리입니다.", 1),
@@ -67,12 +67,24 @@ def test_means_by_hand() -> None:
         *(score(WORDS.abstention, None, None) for _ in range(2)),
         score("오누리입니다. [1]", None, None),
     ]
-    found = means(rows)
+    found = {name: one.value for name, one in intervals(rows).items()}
     assert found["exact"] == pytest.approx(2 / 3) and found["exact_cited"] == pytest.approx(1 / 3)
     assert found["cited"] == pytest.approx(1 / 2), "a refusal cites nothing, rightly or wrongly"
     assert found["f1"] == pytest.approx(2 / 3), "a refusal shares letters by chance only"
     assert found["abstention_f1"] == pytest.approx(4 / 6)
-    assert "abstention_f1" not in means(rows[:3]), "where every question has an answer there is nothing to abstain from"
+    assert "abstention_f1" not in intervals(rows[:3]), "all have an answer: nothing to abstain from"
+    assert intervals([]) == {}
+
+
+def test_intervals_draw_topics() -> None:
+    """Two topics, all right and all wrong: a resample of topics is 0, ½ or 1, so the interval is [0, 1]; of forty
+    questions that stand alone it is far narrower."""
+    right, wrong = score("오누리입니다. [1]", "오누리입니다.", 1), score("나루입니다. [1]", "오누리입니다.", 1)
+    together = [right | {"topic": "a"}] * 20 + [wrong | {"topic": "b"}] * 20
+    alone = [row | {"topic": str(number)} for number, row in enumerate(together)]
+    exact = intervals(together)["exact"]
+    assert (exact.value, exact.low, exact.high, exact.n, exact.topics) == (0.5, 0.0, 1.0, 40, 2)
+    assert 0.3 < intervals(alone)["exact"].low < 0.4
 
 
 def test_sft_teaches_what_it_is_shown(tmp_path: Path, checkpoint_folder: Any) -> None:
@@ -89,9 +101,9 @@ def test_sft_teaches_what_it_is_shown(tmp_path: Path, checkpoint_folder: Any) ->
         read_case("b", "배삯은 얼마인가요?", PASSAGES, None, None, "ko"),
     ]
     role = taught(made, base, asked, made.folder / "sft")
-    assert scored(made, base, None, asked, made.folder / "base.jsonl")["exact"] == 0
+    assert scored(made, base, None, asked, made.folder / "base.jsonl").intervals["exact"].value == 0
     after = scored(made, base, role, asked, made.folder / "sft.jsonl")
-    assert after["exact_cited"] == 1
+    assert after.intervals["exact_cited"].value == 1
     rows = [json.loads(line) for line in (made.folder / "sft.jsonl").read_text("utf-8").splitlines()]
     assert rows[0]["answer"].strip() == "오누리. [1]" and rows[1]["gold"] is None
 
@@ -112,7 +124,10 @@ def test_worlds_under_each_condition(tmp_path: Path, tokenizer: Any) -> None:
         for system in ("base", "sft")
     }
     rows = [json.loads(line) for line in (made.folder / "ko_unseen_sft.jsonl").read_text("utf-8").splitlines()]
-    assert len(rows) == 4
+    assert len(rows) == 4 and len({row["topic"] for row in rows}) == 1, "questions on one world are one topic"
+    scores = json.loads((made.folder / "scores.json").read_text("utf-8"))
+    assert scores["ko_unseen/sft"]["questions"] == 4
+    assert scores["ko_seen/base"]["f1"]["value"] == found["ko_seen/base/f1"]
 
 
 def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folder: Any) -> None:
@@ -121,8 +136,8 @@ def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folde
     short = read_case("a", "누구?", [("", "오누리이다.")], "오누리.", 1, "ko")
     long = read_case("b", "누구?", [("", "오누리이다. " * 20)], "오누리.", 1, "ko")
     found = scored(made, base, None, [short, long], made.folder / "some.jsonl")
-    assert found["questions"] == 1 and "exact" in found
-    assert scored(made, base, None, [long], made.folder / "none.jsonl") == {"questions": 0}
+    assert found.questions == 1 and "exact" in found.intervals
+    assert scored(made, base, None, [long], made.folder / "none.jsonl") == Scores(0, {})
     with pytest.raises(StageError, match="none of the questions"):
         taught(made, base, [long], made.folder / "sft")
 
@@ -158,7 +173,8 @@ def prose(part: str, **changes: Any) -> dict[str, Any]:
 
 
 def test_prose_is_read_in_two_parts(tmp_path: Path, checkpoint_folder: Any) -> None:
-    file = write_prose(tmp_path / "real.jsonl", [prose("train"), prose("test"), prose("test", id="test-2", gold=2)])
+    rows = [prose("train"), prose("test", topic="harbour"), prose("test", id="test-2", gold=2)]
+    file = write_prose(tmp_path / "real.jsonl", rows)
     train, test = read_prose.read_prose(file)
     assert [read.case.question.id for read in train] == ["train-1"]
     assert [read.case.context.gold_numbers for read in test] == [(1,), (2,)]
@@ -168,6 +184,7 @@ def test_prose_is_read_in_two_parts(tmp_path: Path, checkpoint_folder: Any) -> N
     )  # fmt: skip
     found = read_prose.run(made)
     assert found["real/sft/questions"] == 2 and found["real/sft/examples"] == 1
+    assert test[0].case.question.subject == "harbour" and test[1].case.question.subject == "test-2"
     assert {"real/sft/exact", "real/sft/f1"} <= found.keys() and "real/sft/abstention_f1" not in found
 
 
