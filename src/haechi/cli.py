@@ -243,7 +243,8 @@ def _evaluate_base(words: list[str]) -> int:
         )
     from haechi.pipeline.graph import READING
     from haechi.pipeline.reading import override
-    from haechi.recipe import EMBEDDED_BASE, Recipe
+    from haechi.recipe import Recipe
+    from haechi.recipe.inputs import EMBEDDED_BASE
 
     name = _one(arguments.options, "base") or ""
     given = {key: value for key, value in arguments.options.items() if key not in ("base", "folder")}

@@ -9,7 +9,7 @@ import pytest
 
 from haechi.evaluate.answers import contains, is_correct
 from haechi.prompt.template import template
-from haechi.recipe import asset
+from haechi.recipe.fields import asset
 
 WORDS = template("ko", instructed=False)
 ROWS = [json.loads(line) for line in asset("demo/questions.jsonl").read_text("utf-8").splitlines()]

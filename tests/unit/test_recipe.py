@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from haechi.errors import RecipeError
 from haechi.pipeline.reading import dotted_keys, load_recipe, load_saved, override
-from haechi.recipe import Recipe, Section, asset, recipe_hash
+from haechi.recipe import Recipe, recipe_hash
+from haechi.recipe.fields import Section, asset
 
 GOOD = """\
 name: small

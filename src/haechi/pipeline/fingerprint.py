@@ -13,7 +13,9 @@ from pydantic import BaseModel
 
 from haechi.pipeline.graph import Stage, setting
 from haechi.pipeline.sources import code_hash
-from haechi.recipe import EMBEDDED_BASE, Recipe, asset, portable
+from haechi.recipe import Recipe, portable
+from haechi.recipe.fields import asset
+from haechi.recipe.inputs import EMBEDDED_BASE
 
 # How often a stage saves itself changes when it can resume, not what it computes.
 _WITHOUT_EFFECT = frozenset({"checkpoint_every"})

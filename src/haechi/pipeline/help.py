@@ -9,7 +9,8 @@ from typing import Annotated, Any
 import tyro
 from tyro.conf import AvoidSubcommands, FlagConversionOff, Positional, arg
 
-from haechi.recipe import PretrainSettings, Reading, Recipe
+from haechi.recipe import Recipe
+from haechi.recipe.bases import PretrainSettings, Reading
 
 
 def print_help(

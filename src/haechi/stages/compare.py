@@ -13,7 +13,7 @@ from haechi.errors import InputError, ModelError, StageError
 from haechi.feedback.simulated import Asked, Judged, compare, spoil
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
-from haechi.recipe import Compare
+from haechi.recipe.learning import Compare
 from haechi.records.clean import PreferenceLimits, clean_preferences
 from haechi.records.read import ReadingLog, read_preferences
 from haechi.records.split import asking, clusters

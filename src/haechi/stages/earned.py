@@ -11,7 +11,7 @@ from haechi.engine.rollout import Answer
 from haechi.models.base import SharedBase
 from haechi.prompt.citations import abstains
 from haechi.prompt.template import Template
-from haechi.recipe import Ppo
+from haechi.recipe.learning import Ppo
 from haechi.rewards.cited import cited
 from haechi.rewards.grounded import grounded
 from haechi.rewards.length import length_penalty

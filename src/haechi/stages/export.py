@@ -8,7 +8,8 @@ from pathlib import Path
 from haechi.errors import StageError
 from haechi.models.gguf import write_gguf
 from haechi.pipeline.files import sync_folder
-from haechi.recipe import EMBEDDED_BASE, asset
+from haechi.recipe.fields import asset
+from haechi.recipe.inputs import EMBEDDED_BASE
 
 
 def export(source: str, file: Path) -> None:

@@ -19,7 +19,7 @@ from haechi.models.saved import load_role
 from haechi.pipeline.task import Task
 from haechi.prompt.template import Template
 from haechi.recipe import Recipe
-from haechi.recipe import Trainable as TrainableSettings
+from haechi.recipe.learning import Trainable as TrainableSettings
 from haechi.rewards.evidence import NAMES
 from haechi.stages.cases import Case, evidence_for, words_of
 

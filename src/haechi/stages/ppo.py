@@ -22,7 +22,7 @@ from haechi.models.roles import Role
 from haechi.models.saved import save_role
 from haechi.pipeline.files import read_json
 from haechi.pipeline.task import Task
-from haechi.recipe import Ppo
+from haechi.recipe.learning import Ppo
 from haechi.stages.cases import Case, load_cases, prompt_of, words_of
 from haechi.stages.earned import Earned
 from haechi.stages.loop import hooks

@@ -25,7 +25,7 @@ from haechi.pretrain.tokenizer import train_tokenizer
 from haechi.pretrain.worlds import generate
 from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
-from haechi.recipe import PretrainSettings
+from haechi.recipe.bases import PretrainSettings
 from haechi.stages.loop import hooks
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
 from haechi.prompt.citations import without_citations
 from haechi.prompt.template import Language, Template, template
-from haechi.recipe import Reading
+from haechi.recipe.bases import Reading
 from haechi.records.types import Passage, Question
 from haechi.records.write import write_jsonl
 from haechi.retrieval.contexts import Context

@@ -16,7 +16,7 @@ from haechi.models.roles import Role
 from haechi.models.saved import save_role
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
-from haechi.recipe import Training
+from haechi.recipe.learning import Training
 from haechi.records.lines import line_of
 from haechi.records.write import write_jsonl
 from haechi.stages.cases import Case, Part, load_cases, prompt_of, words_of

@@ -11,7 +11,7 @@ from haechi.errors import InputError
 from haechi.evaluate.significance import FEWEST_TOPICS
 from haechi.pipeline.files import write_json
 from haechi.pipeline.task import Task
-from haechi.recipe import Questions
+from haechi.recipe.inputs import Questions
 from haechi.records.clean import QuestionLimits, clean_questions
 from haechi.records.lines import line_of
 from haechi.records.read import ReadingLog, read_questions

@@ -12,7 +12,8 @@ from haechi.errors import StageError
 from haechi.pipeline.fingerprint import dependencies, hash_files
 from haechi.pipeline.graph import READING, STAGES, Graph, Stage, setting
 from haechi.pipeline.sources import code_hash, modules_of
-from haechi.recipe import Reading, Recipe
+from haechi.recipe import Recipe
+from haechi.recipe.bases import Reading
 
 if TYPE_CHECKING:
     from conftest import Toy

@@ -10,7 +10,7 @@ import pytest
 
 from haechi.feedback.simulated import Asked, quality
 from haechi.prompt.template import template
-from haechi.recipe import Compare
+from haechi.recipe.learning import Compare
 from haechi.records.types import Document, Passage, Question
 from haechi.retrieval.contexts import retrieved_contexts
 from haechi.retrieval.library import Library

@@ -14,7 +14,7 @@ from haechi.models.load import _sees_a_window
 from haechi.pipeline.reading import load_recipe
 from haechi.prompt.template import template
 from haechi.prompt.tokens import Codec
-from haechi.recipe import Ppo, Rewards
+from haechi.recipe.learning import Ppo, Rewards
 from haechi.records.types import Passage, Question
 from haechi.retrieval.contexts import Context
 from haechi.stages.cases import Case, prompt_of
