@@ -13,11 +13,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.mixture import WORDS
 from haechi.pretrain.text import read_corpus
 from haechi.pretrain.tokenizer import train_tokenizer
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
 from haechi.stages.pretrain import tokenizer_texts

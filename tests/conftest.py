@@ -46,9 +46,9 @@ def one_thread(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tokenizer() -> PreTrainedTokenizerFast:
     """A real tokenizer, trained on a few worlds; a session's tests share it and leave it as it is."""
-    from haechi.pretrain.draw import Draw
     from haechi.pretrain.tokenizer import train_tokenizer
-    from haechi.pretrain.worlds import generate
+    from haechi.pretrain.worlds.draw import Draw
+    from haechi.pretrain.worlds.world import generate
     from haechi.prompt.template import template
 
     rng = Draw("tokenizer")

@@ -229,7 +229,7 @@ def _evaluate_base(words: list[str]) -> int:
         about = (
             "Measure how well a base reads, before and after SFT: generated worlds of names and templates that the "
             "embedded base never saw, the demo, and, where they are given, held-out text and real prose. Prompts may "
-            "have 1,850 tokens and answers 160, unless the options below say otherwise. A base that `haechi pretrain` "
+            "have 1,750 tokens and answers 280, unless the options below say otherwise. A base that `haechi pretrain` "
             "made wants --prompt.instructed false.\n\n"
             "  haechi evaluate --base saessak\n"
             "  haechi evaluate --base runs/saessak/pretrain/model --text DATA --prose build/reading/covid.jsonl"

@@ -13,10 +13,10 @@ from typing import NamedTuple
 from haechi.engine.trees import Tree
 from haechi.errors import ModelError
 from haechi.models.base import SharedBase
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.spans import span_world
 from haechi.pretrain.text import PackedText
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.template import Language, Template, template
 from haechi.prompt.tokens import Codec
 

@@ -15,9 +15,9 @@ from torch import Tensor
 from haechi.engine.forward import score_trees
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.mixture import Mixture, Row, world_tree
-from haechi.pretrain.worlds import generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import generate
 from haechi.prompt.template import Language
 
 

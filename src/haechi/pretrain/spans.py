@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from haechi.pretrain.draw import Draw
-from haechi.pretrain.facts import Asked
 from haechi.pretrain.text import language_of
-from haechi.pretrain.worlds import World
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.facts import Asked
+from haechi.pretrain.worlds.world import World
 from haechi.prompt.template import Language, sentences_of
 
 _GAP = "____"

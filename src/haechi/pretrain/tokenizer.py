@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from haechi.pretrain.korean import SYLLABLES
+from haechi.pretrain.worlds.korean.grammar import SYLLABLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -16,13 +16,13 @@ from haechi.models.base import SharedBase
 from haechi.models.load import best_device, load_base
 from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.mixture import WORDS, Mixture, Phase
 from haechi.pretrain.model import build_model
 from haechi.pretrain.pretraining import Pretraining, validate
 from haechi.pretrain.text import Corpus, PackedText, bits_per_character, pack_text, read_corpus
 from haechi.pretrain.tokenizer import train_tokenizer
-from haechi.pretrain.worlds import generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import generate
 from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
 from haechi.recipe.bases import PretrainSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from haechi.pipeline.task import Task
-from haechi.pretrain.draw import Draw
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.template import Language
 from haechi.stages.models import base_of
 from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, told

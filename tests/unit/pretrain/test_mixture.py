@@ -10,13 +10,13 @@ import pytest
 
 from haechi.engine.trees import pack
 from haechi.models.base import SharedBase
-from haechi.pretrain.draw import Draw
-from haechi.pretrain.facts import Asked
 from haechi.pretrain.mixture import RIGHT, WORDS, WRONG, Mixture, Phase, Row, random_string, world_tree
 from haechi.pretrain.model import build_model
 from haechi.pretrain.spans import _GAP
 from haechi.pretrain.text import PackedText, pack_text
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.facts import Asked
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.tokens import Codec
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from haechi.pretrain.korean import SYLLABLES
 from haechi.pretrain.tokenizer import BOS, EOS, PAD, train_tokenizer
+from haechi.pretrain.worlds.korean.grammar import SYLLABLES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

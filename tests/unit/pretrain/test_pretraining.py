@@ -15,12 +15,12 @@ from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.engine.trees import Tree
 from haechi.errors import StageError
 from haechi.models.base import SharedBase
-from haechi.pretrain.draw import Draw, held_out
 from haechi.pretrain.mixture import Mixture, Phase, world_tree
 from haechi.pretrain.model import build_model
 from haechi.pretrain.pretraining import Pretraining, learned, validate
 from haechi.pretrain.text import PackedText, pack_text
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw, held_out
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.tokens import Codec
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from functools import cache
 
 import pytest
 
-from haechi.pretrain.draw import Draw
-from haechi.pretrain.facts import random_entity
 from haechi.pretrain.spans import _GAP, _QUESTIONS, _gap, _passage, span_world
 from haechi.pretrain.text import language_of
-from haechi.pretrain.worlds import World, generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.korean.facts import random_entity
+from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.template import Language
 
 both = pytest.mark.parametrize("language", ["ko", "en"])

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 
 from haechi.errors import InputError, ModelError
 from haechi.models.base import SharedBase
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.model import build_model
 from haechi.pretrain.text import PackedText, bits_per_character, language_of, pack_text, read_corpus
+from haechi.pretrain.worlds.draw import Draw
 from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
 

@@ -19,9 +19,9 @@ from haechi.pipeline.fingerprint import dependencies
 from haechi.pipeline.graph import PRETRAIN
 from haechi.pipeline.task import Silent, Task
 from haechi.pretrain import mixture
-from haechi.pretrain.draw import Draw
 from haechi.pretrain.text import Corpus, PackedText, bits_per_character, language_of, read_corpus
-from haechi.pretrain.worlds import generate
+from haechi.pretrain.worlds.draw import Draw
+from haechi.pretrain.worlds.world import generate
 from haechi.recipe import Recipe
 from haechi.stages import pretrain
 

@@ -11,8 +11,8 @@ import pytest
 from haechi.errors import InputError, StageError
 from haechi.models.load import load_base
 from haechi.pipeline.task import Silent, Task
-from haechi.pretrain.korean_worlds import _TABLES
 from haechi.pretrain.model import build_model
+from haechi.pretrain.worlds.korean.speech import _TABLES
 from haechi.prompt.template import template
 from haechi.recipe import Recipe
 from haechi.stages import read_demo, read_prose, read_text, read_worlds

@@ -1,0 +1,1 @@
+"""English worlds: names and facts, sentences, questions."""

@@ -1,0 +1,1 @@
+"""Korean worlds: names and facts, sentences, questions."""
