@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from haechi import __version__
-from haechi.cli import HELP, STAGE_VERBS, main, parse
+from haechi.cli import HELP, STAGE_VERBS, main
+from haechi.cli.arguments import parse
 from haechi.errors import RecipeError
 from haechi.pipeline.graph import STAGES, Graph, Stage
 from haechi.pipeline.reading import dotted_keys, load_recipe

@@ -1,54 +1,18 @@
-"""The command line. Nothing heavy is imported before a verb needs it: `haechi --help` answers at once."""
+"""The verbs. What is heavy is imported by the verb that needs it."""
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from haechi import __version__
-from haechi.errors import HaechiError, RecipeError
+from haechi.cli.arguments import Options, asks_for_help, exactly, one, only_options, parse
+from haechi.errors import RecipeError
 
 if TYPE_CHECKING:
     from haechi.pipeline.graph import Graph
     from haechi.recipe import Recipe
-
-STAGE_VERBS = ("ingest", "split", "sft", "sample", "compare", "reward", "dpo", "ppo", "merge", "evaluate")
-
-HELP = """\
-haechi: documents and people's judgement, turned into a question-answering model that can be trusted.
-
-usage: haechi VERB ...
-
-start
-  new NAME               make a folder with a commented recipe, documents and questions to replace by yours
-  run RECIPE             run everything the recipe describes; again, to go on after an interruption
-  report RUN             draw the report again
-  ask RUN "QUESTION"     ask the model that came out; without a question, ask several
-
-one stage of a run, after whatever it builds on
-  ingest   split   sft   sample   compare   reward   dpo   ppo   merge   evaluate
-
-more
-  pretrain RECIPE        make a small base model from nothing
-  evaluate --base NAME   measure how well a base reads, before and after SFT
-  export RUN FILE.gguf   write the model for llama.cpp and what builds on it
-  --version              print the version
-
-examples
-  haechi new library --language en
-  haechi run library/recipe.yaml
-  haechi run library/recipe.yaml --name strict --ppo.kl_coefficient 0.2
-  haechi ppo runs/library --ppo.iterations 100
-
-haechi VERB --help explains a verb; `haechi run --help` every field of a recipe.
-HAECHI_DEBUG=1 shows where in the code an error arose.
-"""
 
 NEW_HELP = """\
 usage: haechi new NAME [--language ko|en]
@@ -99,109 +63,27 @@ _RUN_OPTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Arguments:
-    """A verb's arguments: what stands alone, and options with their values as typed."""
-
-    alone: tuple[str, ...]
-    options: Mapping[str, str | list[str]]
-
-
-def main(argv: Sequence[str] | None = None, graph: Graph | None = None) -> int:
-    """Run a verb; returns the exit code: 0, 2 for what the user can put right, 130 or 143 after a signal.
-
-    Args:
-        argv: the words after `haechi`; those of the process if None.
-        graph: the stages of a run; haechi's own if None.
-    """
-    words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        return _dispatch(words, graph)
-    except HaechiError as error:
-        return _fail(error, str(error), error.exit_code)
-    except BrokenPipeError:
-        # The reader left (`haechi run --help | head`); Python's own flush at exit must not fail over it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(error, f"{place}{error.strerror or error}. Fix: check path, permissions and free space.", 2)
-    except KeyboardInterrupt as error:
-        return _fail(error, "interrupted", 130)
-
-
-def parse(words: Sequence[str], flags: frozenset[str] = frozenset()) -> Arguments:
-    """Split words into arguments and options.
-
-    `--key value`, `--key=value` and `--key a b` (a list) are options; hyphens in keys count as underscores. A flag
-    takes no value. Raises RecipeError for an option without a value or given twice.
-    """
-    alone: list[str] = []
-    options: dict[str, str | list[str]] = {}
-    position = 0
-    while position < len(words):
-        word, position = words[position], position + 1
-        if not word.startswith("--"):
-            alone.append(word)
-            continue
-        name, equals, value = word[2:].partition("=")
-        key = name.replace("-", "_")
-        values = [value] if equals else []
-        while not equals and key not in flags and position < len(words) and not words[position].startswith("--"):
-            values.append(words[position])
-            position += 1
-        if key in options:
-            raise RecipeError(f"--{key} is given twice. Fix: remove one of the two.")
-        if not values and key not in flags:
-            raise RecipeError(f"--{key} has no value. Fix: write --{key} VALUE.")
-        options[key] = values if len(values) > 1 else "".join(values)
-    return Arguments(tuple(alone), options)
-
-
-def _dispatch(words: list[str], graph: Graph | None) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        _say(HELP.rstrip())
-        return 0
-    if words[0] in ("-V", "--version"):
-        _say(f"haechi {__version__}")
-        return 0
-    verb, rest = words[0], words[1:]
-    verbs: dict[str, Callable[[list[str]], int]] = {
-        "new": _new,
-        "run": partial(_run, graph=graph),
-        "report": partial(_report, graph=graph),
-        "ask": _ask,
-        "pretrain": _pretrain,
-        "export": _export,
-    }
-    if verb in STAGE_VERBS:
-        return _stage(verb, rest, graph)
-    if verb not in verbs:
-        near = difflib.get_close_matches(verb, [*verbs, *STAGE_VERBS], n=1)
-        hint = f"Did you mean haechi {near[0]}?" if near else "See haechi --help."
-        raise RecipeError(f"{verb}: unknown verb. {hint}")
-    return verbs[verb](rest)
-
-
-def _new(words: list[str]) -> int:
-    if _asks_for_help(words):
-        _say(NEW_HELP.rstrip())
+def new(words: list[str]) -> int:
+    """Make a folder with a commented recipe, documents and questions."""
+    if asks_for_help(words):
+        say(NEW_HELP.rstrip())
         return 0
     arguments = parse(words)
-    (name,) = _exactly(arguments, "NAME", "haechi new library")
-    _only_options(arguments, "language")
-    language = _one(arguments.options, "language") or "ko"
+    (name,) = exactly(arguments, "NAME", "haechi new library")
+    only_options(arguments, "language")
+    language = one(arguments.options, "language") or "ko"
     if language not in ("ko", "en"):
         raise RecipeError(f"--language should be ko or en, got {language}. Fix: choose one of the two.")
     from haechi.pipeline.starter import make_starter
 
     recipe = make_starter(Path(name), "ko" if language == "ko" else "en")
-    _say(f"{recipe}\nReplace documents and questions by yours, then: haechi run {recipe}")
+    say(f"{recipe}\nReplace documents and questions by yours, then: haechi run {recipe}")
     return 0
 
 
-def _run(words: list[str], graph: Graph | None) -> int:
-    if _asks_for_help(words):
+def run(words: list[str], graph: Graph | None) -> int:
+    """Run everything that a recipe describes."""
+    if asks_for_help(words):
         from haechi.pipeline.help import print_help
         from haechi.recipe import Recipe
 
@@ -214,16 +96,16 @@ def _run(words: list[str], graph: Graph | None) -> int:
         print_help("run", about, ("RECIPE", "A YAML file, or the folder of a run."), _RUN_OPTIONS, sections)
         return 0
     arguments = parse(words, frozenset({"force"}))
-    (target,) = _exactly(arguments, "RECIPE", "haechi run recipe.yaml")
+    (target,) = exactly(arguments, "RECIPE", "haechi run recipe.yaml")
     recipe, folder = _recipe_and_folder(target, arguments.options, tuple(_RUN_OPTIONS))
     if not recipe.documents.paths or recipe.questions.path is None:
         raise RecipeError(f"{target}: documents.paths or questions.path is not given. Fix: add it, or use pretrain.")
-    only = _one(arguments.options, "only")
+    only = one(arguments.options, "only")
     return _walk(recipe, folder, graph, only=only, force="force" in arguments.options)
 
 
 def _evaluate_base(words: list[str]) -> int:
-    if _asks_for_help(words):
+    if asks_for_help(words):
         from haechi.pipeline.help import print_help
 
         about = (
@@ -246,7 +128,7 @@ def _evaluate_base(words: list[str]) -> int:
     from haechi.recipe import Recipe
     from haechi.recipe.inputs import EMBEDDED_BASE
 
-    name = _one(arguments.options, "base") or ""
+    name = one(arguments.options, "base") or ""
     given = {key: value for key, value in arguments.options.items() if key not in ("base", "folder")}
     for key in ("text", "prose"):
         if key in given:
@@ -255,17 +137,18 @@ def _evaluate_base(words: list[str]) -> int:
     prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1750, "max_answer_tokens": 280}
     recipe = Recipe.model_validate({"name": "reading", "base": {"dtype": "float32"}, "prompt": prompt, "reading": {}})
     recipe = override(recipe, {"base.name_or_path": name, **given})
-    return _walk(recipe, Path(_one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")
+    return _walk(recipe, Path(one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")
 
 
-def _stage(stage: str, words: list[str], graph: Graph | None) -> int:
+def stage(stage: str, words: list[str], graph: Graph | None) -> int:
+    """Run one stage, after whatever it builds on; `evaluate --base` measures a base."""
     if stage == "evaluate" and any(word == "--base" or word.startswith("--base=") for word in words):
         return _evaluate_base(words)
-    if _asks_for_help(words):
+    if asks_for_help(words):
         _stage_help(stage)
         return 0
     arguments = parse(words, frozenset({"force"}))
-    (target,) = _exactly(arguments, "RUN", f"haechi {stage} runs/library")
+    (target,) = exactly(arguments, "RUN", f"haechi {stage} runs/library")
     recipe, folder = _saved(Path(target), arguments.options)
     return _walk(recipe, folder, graph, only=stage, force="force" in arguments.options)
 
@@ -285,23 +168,25 @@ def _stage_help(stage: str) -> None:
     print_help(stage, about, ("RUN", "The folder of a run."), {"force": _FORCE_ONE}, list(sections))
 
 
-def _report(words: list[str], graph: Graph | None) -> int:
-    if _asks_for_help(words):
-        _say(REPORT_HELP.rstrip())
+def report(words: list[str], graph: Graph | None) -> int:
+    """Draw the report of a run again."""
+    if asks_for_help(words):
+        say(REPORT_HELP.rstrip())
         return 0
     arguments = parse(words)
-    (target,) = _exactly(arguments, "RUN", "haechi report runs/library")
-    _only_options(arguments)
+    (target,) = exactly(arguments, "RUN", "haechi report runs/library")
+    only_options(arguments)
     recipe, folder = _saved(Path(target), {})
     return _walk(recipe, folder, graph, only="report", force=True, keep_finished=True)
 
 
-def _ask(words: list[str]) -> int:
-    if _asks_for_help(words):
-        _say(ASK_HELP.rstrip())
+def ask(words: list[str]) -> int:
+    """Ask the model of a run."""
+    if asks_for_help(words):
+        say(ASK_HELP.rstrip())
         return 0
     arguments = parse(words)
-    _only_options(arguments)
+    only_options(arguments)
     if not 1 <= len(arguments.alone) <= 2 or arguments.alone[-1].strip() == "":
         raise RecipeError(
             'ask takes a run and a question in quotes. Fix: haechi ask runs/library "When does it open?".'
@@ -310,34 +195,36 @@ def _ask(words: list[str]) -> int:
 
     folder = Path(arguments.alone[0])
     Run(folder).require()
-    from haechi.stages.ask import ask
+    from haechi.stages import ask as answering
 
     if arguments.alone[1:]:
-        _say(ask(folder, arguments.alone[1]))
+        say(answering.ask(folder, arguments.alone[1]))
         return 0
     for question in filter(None, map(str.strip, sys.stdin)):
-        _say(f"{question}\n{ask(folder, question)}\n")
+        say(f"{question}\n{answering.ask(folder, question)}\n")
     return 0
 
 
-def _export(words: list[str]) -> int:
-    if _asks_for_help(words):
-        _say(EXPORT_HELP.rstrip())
+def export(words: list[str]) -> int:
+    """Write a model as one GGUF file."""
+    if asks_for_help(words):
+        say(EXPORT_HELP.rstrip())
         return 0
     arguments = parse(words)
-    _only_options(arguments)
+    only_options(arguments)
     if len(arguments.alone) != 2:
         raise RecipeError("export takes a run and a file. Fix: haechi export runs/library library.gguf.")
-    from haechi.stages.export import export
+    from haechi.stages import export as exporting
 
     source, file = arguments.alone
-    export(source, Path(file))
-    _say(file)
+    exporting.export(source, Path(file))
+    say(file)
     return 0
 
 
-def _pretrain(words: list[str]) -> int:
-    if _asks_for_help(words):
+def pretrain(words: list[str]) -> int:
+    """Make a small base."""
+    if asks_for_help(words):
         from haechi.pipeline.help import print_help
 
         about = (
@@ -351,7 +238,7 @@ def _pretrain(words: list[str]) -> int:
         print_help("pretrain", about, ("RECIPE", "A YAML file, or the folder of a run."), options, sections)
         return 0
     arguments = parse(words, frozenset({"force"}))
-    (target,) = _exactly(arguments, "RECIPE", "haechi pretrain recipe.yaml")
+    (target,) = exactly(arguments, "RECIPE", "haechi pretrain recipe.yaml")
     recipe, folder = _recipe_and_folder(target, arguments.options, ("folder", "force"))
     if recipe.pretrain is None:
         raise RecipeError(f"{target}: it has no section pretrain. Fix: add one; see haechi pretrain --help.")
@@ -364,7 +251,7 @@ def _walk(recipe: Recipe, folder: Path, graph: Graph | None, *, verb: str = "run
     from haechi.pipeline.graph import STAGES
     from haechi.pipeline.machine import thread_count
     from haechi.pipeline.progress import progress_on
-    from haechi.pipeline.run import run
+    from haechi.pipeline.run import run as walk
     from haechi.pipeline.summary import summary
     from haechi.pipeline.task import StoppedError
 
@@ -372,16 +259,14 @@ def _walk(recipe: Recipe, folder: Path, graph: Graph | None, *, verb: str = "run
     os.environ.setdefault("OMP_NUM_THREADS", str(thread_count(recipe.threads)))
     try:
         with progress_on(sys.stderr) as progress:
-            run(recipe, folder, progress=progress, graph=graph or STAGES, **how)
+            walk(recipe, folder, progress=progress, graph=graph or STAGES, **how)
     except StoppedError as error:
         raise StoppedError(f"{error}. Go on with: haechi {verb} {folder}", error.received) from error
-    _say(summary(folder))
+    say(summary(folder))
     return 0
 
 
-def _recipe_and_folder(
-    target: str, options: Mapping[str, str | list[str]], own: tuple[str, ...]
-) -> tuple[Recipe, Path]:
+def _recipe_and_folder(target: str, options: Options, own: tuple[str, ...]) -> tuple[Recipe, Path]:
     overrides = {key: value for key, value in options.items() if key not in own}
     if Path(target).is_dir():
         if "folder" in options:
@@ -390,10 +275,10 @@ def _recipe_and_folder(
     from haechi.pipeline.reading import load_recipe
 
     recipe = load_recipe(Path(target), overrides)
-    return recipe, Path(_one(options, "folder") or f"runs/{recipe.name}")
+    return recipe, Path(one(options, "folder") or f"runs/{recipe.name}")
 
 
-def _saved(folder: Path, options: Mapping[str, str | list[str]]) -> tuple[Recipe, Path]:
+def _saved(folder: Path, options: Options) -> tuple[Recipe, Path]:
     from haechi.pipeline.reading import load_saved
     from haechi.pipeline.run import Run
 
@@ -402,37 +287,6 @@ def _saved(folder: Path, options: Mapping[str, str | list[str]]) -> tuple[Recipe
     return load_saved(Run(folder).recipe, overrides), folder
 
 
-def _one(options: Mapping[str, str | list[str]], key: str) -> str | None:
-    value = options.get(key)
-    if isinstance(value, list):
-        raise RecipeError(f"--{key} takes one value, got {' '.join(value)}. Fix: give one.")
-    return value
-
-
-def _exactly(arguments: Arguments, name: str, example: str) -> tuple[str]:
-    if len(arguments.alone) != 1:
-        given = " ".join(arguments.alone) or "nothing"
-        raise RecipeError(f"one {name} is needed before the options, got {given}. Fix: {example}.")
-    return (arguments.alone[0],)
-
-
-def _only_options(arguments: Arguments, *known: str) -> None:
-    for key in arguments.options:
-        if key not in known:
-            hint = f"Options: --{', --'.join(known)}." if known else "This verb has none."
-            raise RecipeError(f"--{key}: unknown option. {hint}")
-
-
-def _asks_for_help(words: Sequence[str]) -> bool:
-    return "--help" in words or "-h" in words
-
-
-def _fail(error: BaseException, message: str, code: int) -> int:
-    if os.environ.get("HAECHI_DEBUG") == "1":
-        raise error
-    sys.stderr.write(f"haechi: {' '.join(message.split())}\n")
-    return code
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Write a line to the standard output."""
     sys.stdout.write(text + "\n")
