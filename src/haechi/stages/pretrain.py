@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -49,31 +49,10 @@ def run(task: Task) -> dict[str, Any]:
     model = base.model
     model.set_attn_implementation(attention.register())
     model.requires_grad_(True)
-    phases = [
-        Phase(
-            phase.steps,
-            (phase.passages_min, phase.passages_max),
-            copies=phase.copy_share,
-            spans=phase.span_share,
-            texts=phase.text_share,
-            prose=phase.prose,
-            unanswerable=phase.unanswerable,
-            mistakes=phase.mistakes,
-        )
-        for phase in settings.curriculum
-    ]
-    mixture = Mixture(
-        base,
-        phases or [Phase(settings.steps, (2, 5))],
-        tokens_a_step=settings.tokens_per_batch,
-        seed=task.seed,
-        english=settings.english_share,
-        texts=corpus.training,
-        packed=_packed(task, corpus, base.codec),
-    )
+    packed = _packed(task, corpus, base.codec) if any(phase.text_share for phase in settings.curriculum) else None
     method = Pretraining(
         base,
-        mixture,
+        rows_of(settings, base, task.seed, corpus.training, packed),
         token_budget=_TOKEN_BUDGET if base.device.type == "cpu" else _TOKEN_BUDGET_GPU,
         seed=task.seed,
         validate_every=settings.validate_every,
@@ -105,6 +84,38 @@ def run(task: Task) -> dict[str, Any]:
         if texts
     }
     return {"trained_parameters": model.num_parameters(), "tokens": method.state()["tokens"], **measured, **bits}
+
+
+def rows_of(
+    settings: PretrainSettings,
+    base: SharedBase,
+    seed: int,
+    texts: Sequence[str] = (),
+    packed: PackedText | None = None,
+) -> Mixture:
+    """The rows that the settings ask for: of worlds, and of public text where there is any."""
+    phases = [
+        Phase(
+            phase.steps,
+            (phase.passages_min, phase.passages_max),
+            copies=phase.copy_share,
+            spans=phase.span_share,
+            texts=phase.text_share,
+            prose=phase.prose,
+            unanswerable=phase.unanswerable,
+            mistakes=phase.mistakes,
+        )
+        for phase in settings.curriculum
+    ]
+    return Mixture(
+        base,
+        phases or [Phase(settings.steps, (2, 5))],
+        tokens_a_step=settings.tokens_per_batch,
+        seed=seed,
+        english=settings.english_share,
+        texts=texts,
+        packed=packed,
+    )
 
 
 def _with_throughput(hooks: Hooks) -> Hooks:

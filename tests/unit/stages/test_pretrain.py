@@ -153,6 +153,16 @@ def test_it_learns_from_text_and_is_measured_on_what_is_held_out(
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
 
 
+def test_text_that_is_never_read_running_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 20)
+    monkeypatch.setattr(pretrain, "validate", lambda *_, **__: {})
+    settings = with_text(write_text(tmp_path / "text.jsonl"))
+    settings["curriculum"][1]["text_share"] = 0.0
+    gaps = task(tmp_path / "gaps", **settings)
+    pretrain.run(gaps)
+    assert not (gaps.folder / "text").exists()
+
+
 def test_the_tokenizer_reads_worlds_and_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each document in part, in random order, so many characters of them; and worlds in both languages."""
     monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 40)
