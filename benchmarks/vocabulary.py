@@ -84,7 +84,8 @@ def copied(codec: Codec, worlds: Sequence[World]) -> float:
 
 
 def _joined(ids: Sequence[int]) -> str:
-    return "".join(f"{token}," for token in ids)
+    """Tokens between commas, so that none is found in a longer number."""
+    return "," + "".join(f"{token}," for token in ids)
 
 
 if __name__ == "__main__":

@@ -218,6 +218,34 @@ def test_pretrain_stands_without_documents_and_takes_overrides(folder: Path) -> 
     assert "passages_min is 0, but a world has a passage" in text
 
 
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (
+            "{steps: 3, curriculum: [{steps: 3, passages_min: 1, passages_max: 1, copy_share: 0.7, span_share: 0.4}]}",
+            "copy_share, span_share and text_share sum to 1.1. Fix: let them sum to 1 or less.",
+        ),
+        (
+            "{steps: 3, curriculum: [{steps: 3, passages_min: 0, passages_max: 0, text_share: 0.1}]}",
+            "a phase of 0 passages only copies. Fix: leave out span_share and text_share.",
+        ),
+        ("{width: 18, heads: 2}", "a head of 9 numbers cannot be turned by its position, which takes pairs."),
+    ],
+)
+def test_what_pretraining_cannot_do_is_told(folder: Path, settings: str, expected: str) -> None:
+    assert expected in message(folder, f"pretrain: {settings}")
+
+
+def test_a_base_is_measured_by_sft_that_it_can_learn(folder: Path) -> None:
+    """And by files of prose, not by a folder."""
+    text = message(folder, "reading: {sft: {trainable: {kind: head}}}")
+    assert "reading.sft.trainable.kind is head, but only the reward model has one. Fix: take lora." in text
+    text = message(folder, "base: {quantise: nf4}\nreading: {}")
+    assert "reading.sft.trainable.kind is full, but nf4 weights cannot change. Fix: take lora." in text
+    assert "is a directory, not a file" in message(folder, "reading: {prose: docs}")
+    load_recipe(write(folder, "base: {quantise: nf4}\nreading: {sft: {trainable: {kind: lora}}}"))
+
+
 def test_a_saved_recipe_reads_back_equal_even_when_its_files_are_gone(folder: Path) -> None:
     recipe = load_recipe(write(folder, GOOD))
     saved = folder / "recipe.json"

@@ -41,8 +41,8 @@ _IN_A_LAYER = {
 _NEVER_MERGED = -1e6  # score of a piece that no merge makes
 
 
-def write_gguf(folder: Path, file: Path) -> None:
-    """Writes the model of a Transformers folder, its weights in float16 and its norms in float32.
+def write_gguf(folder: Path, file: Path, name: str) -> None:
+    """Writes the model of a Transformers folder under a name, its weights in float16 and its norms in float32.
 
     Raises:
         ModelError: the package `gguf` is missing, or the model is no plain Llama with a byte-fallback BPE.
@@ -52,27 +52,49 @@ def write_gguf(folder: Path, file: Path) -> None:
     except ModuleNotFoundError:
         raise ModelError("a GGUF file needs the package gguf. Fix: pip install 'haechi[gguf]'.") from None
     config, tokenizer = _json(folder / "config.json"), _json(folder / "tokenizer.json")
-    if config.get("model_type") != "llama" or config.get("attention_bias") or config.get("mlp_bias"):
+    if strange := _strange(config, tokenizer):
         raise ModelError(
-            f"{folder}: only plain Llamas can be written, and this is {config.get('model_type')}. "
+            f"{folder}: {strange}; only plain Llamas with a byte-fallback BPE can be written. "
             "Fix: convert it with llama.cpp's convert_hf_to_gguf.py."
         )
-    if tokenizer["model"].get("type") != "BPE" or not tokenizer["model"].get("byte_fallback"):
-        raise ModelError(
-            f"{folder}: its tokenizer is no byte-fallback BPE. Fix: convert it with llama.cpp's convert_hf_to_gguf.py."
-        )
     writer = GGUFWriter(str(file), "llama")
-    _describe(writer, folder.name, config)
+    _describe(writer, name, config)
     _add_tokenizer(writer, tokenizer, config)
-    heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
+    heads = {"attn_q": config["num_attention_heads"], "attn_k": _key_value_heads(config)}
     for part in sorted(folder.glob("*.safetensors")):
-        for name, weight in load_file(part).items():
-            called, tensor = gguf_tensor(name, weight, heads)
-            writer.add_tensor(called, tensor.numpy())
+        for parameter, weight in load_file(part).items():
+            if not parameter.endswith("rotary_emb.inv_freq"):  # older files hold what follows from the config
+                called, tensor = gguf_tensor(parameter, weight, heads)
+                writer.add_tensor(called, tensor.numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def _strange(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
+    """What about a model the format's plain Llama has not; empty if nothing."""
+    model, scaling = tokenizer["model"], config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if config.get("model_type") != "llama":
+        return f"it is a {config.get('model_type')}"
+    if config.get("attention_bias") or config.get("mlp_bias"):
+        return "its layers have biases"
+    if scaling.get("rope_type", scaling.get("type", "default")) != "default":
+        return "its rotary positions are scaled"
+    if model.get("type") != "BPE" or not model.get("byte_fallback"):
+        return "its tokenizer is no byte-fallback BPE"
+    if set(model["vocab"].values()) != set(range(config["vocab_size"])):
+        return f"its tokenizer has {len(model['vocab'])} pieces and its embeddings {config['vocab_size']} rows"
+    return ""
+
+
+def _key_value_heads(config: Mapping[str, Any]) -> int:
+    return config.get("num_key_value_heads") or config["num_attention_heads"]
+
+
+def _theta(config: Mapping[str, Any]) -> float:
+    """The rotary base, where Transformers 5 or an older one keeps it."""
+    return (config.get("rope_parameters") or config).get("rope_theta", 10_000.0)
 
 
 def gguf_tensor(name: str, weight: Tensor, heads: Mapping[str, int]) -> tuple[str, Tensor]:
@@ -106,17 +128,19 @@ def _describe(writer: GGUFWriter, name: str, config: Mapping[str, Any]) -> None:
     writer.add_block_count(config["num_hidden_layers"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
-    writer.add_head_count_kv(config["num_key_value_heads"])
+    writer.add_head_count_kv(_key_value_heads(config))
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
     writer.add_rope_dimension_count(head)
-    writer.add_rope_freq_base(config["rope_parameters"]["rope_theta"])
+    writer.add_rope_freq_base(_theta(config))
     writer.add_vocab_size(config["vocab_size"])
 
 
 def _add_tokenizer(writer: GGUFWriter, tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> None:
     from gguf import TokenType
 
-    rank = {"".join(pair): number for number, pair in enumerate(tokenizer["model"]["merges"])}
+    # A merge is a pair, or in older files two pieces with a blank between.
+    merges = [merge.split(" ") if isinstance(merge, str) else merge for merge in tokenizer["model"]["merges"]]
+    rank = {"".join(pair): number for number, pair in enumerate(merges)}
     control = {token["content"] for token in tokenizer["added_tokens"] if token["special"]}
     pieces = sorted(tokenizer["model"]["vocab"], key=tokenizer["model"]["vocab"].__getitem__)
     writer.add_tokenizer_model("llama")

@@ -61,7 +61,7 @@ def dependencies(stage: Stage, recipe: Recipe, fingerprints: Mapping[str, str]) 
         files={name: _contents(name, setting(recipe, name)) for name in stage.files}
         | {name: hash_files([asset(name)]) for name in stage.assets},
         needs={name: fingerprints[name] for name in stage.needs if name in fingerprints},
-        code=code_hash(stage.module),
+        code=" ".join(code_hash(module) for module in (stage.module, *stage.runs)),
     )
 
 

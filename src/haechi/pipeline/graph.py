@@ -23,6 +23,7 @@ class Stage:
         files: the dotted fields that name files or folders whose contents its result depends on.
         assets: folders of the package's own data that its result depends on.
         module: where `run(task)` is; imported when the stage runs, and its source counts towards the fingerprint.
+        runs: modules that it runs by name, whose source counts too.
         check: module whose `check(recipe)` reads what people gave to the stage, before any stage runs; empty if it
             comes so early that it may say itself what is wrong.
         enabled_by: the dotted field that switches it on; empty if it always runs.
@@ -31,6 +32,7 @@ class Stage:
     name: str
     about: str
     module: str
+    runs: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -190,6 +192,8 @@ STAGES = Graph(
     )
 )
 
+_WORLDS = ("frames", "phrases", "relations", "words")  # what generated worlds are written from
+
 PRETRAIN = Graph(
     (
         Stage(
@@ -198,12 +202,12 @@ PRETRAIN = Graph(
             module="haechi.stages.pretrain",
             settings=("seed", "language", "pretrain"),
             files=("pretrain.start", "pretrain.text"),
-            assets=("frames", "phrases", "words"),
+            assets=_WORLDS,
         ),
     )
 )
 
-_READING = ("base", "prompt", "seed", "reading.sft", "reading.examples")
+_READING = ("base", "prompt", "seed", "reading.sft", "reading.examples", "evaluate.bootstrap")
 
 READING = Graph(
     (
@@ -213,13 +217,14 @@ READING = Graph(
             module="haechi.stages.read_worlds",
             settings=(*_READING, "reading.worlds", "reading.passages"),
             files=("base.name_or_path",),
-            assets=("frames", "phrases", "words"),
+            assets=_WORLDS,
         ),
         Stage(
             name="demo",
             about="answer the demo's questions, before and after SFT",
             module="haechi.stages.read_demo",
-            settings=("base", "prompt.instructed", "seed", "reading.demo"),
+            runs=("haechi.stages.ingest", "haechi.stages.split", "haechi.stages.sft"),
+            settings=("base", "prompt.instructed", "seed", "reading.demo", "reading.sft", "evaluate.bootstrap"),
             files=("base.name_or_path",),
             assets=("demo",),
             enabled_by="reading.demo",

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from haechi.engine.forward import token_logps
 from haechi.engine.trees import Tree
-from haechi.errors import ModelError
+from haechi.errors import InputError, ModelError
 from haechi.models.base import SharedBase
 from haechi.prompt.template import Language
 from haechi.prompt.tokens import Codec
@@ -70,7 +70,10 @@ def read_corpus(paths: Sequence[Path], characters: int) -> Corpus:
 
 
 def _files(place: Path) -> list[Path]:
-    return sorted(place.glob("*.jsonl*")) if place.is_dir() else [place]
+    found = sorted(place.glob("*.jsonl*")) if place.is_dir() else [place]
+    if not found:
+        raise InputError(place, "holds no .jsonl file", 'name files of {"text": …} rows, or a folder that holds some')
+    return found
 
 
 def language_of(text: str) -> Language:

@@ -73,12 +73,14 @@ class Recipe(Section):
             raise ValueError("documents.paths is not given. Fix: name the files or folders that hold your documents.")
         if not (self.pretrain or self.reading) and self.questions.path is None:
             raise ValueError("questions.path is not given. Fix: name a JSONL file with one question a line.")
-        for name in ("sft", "dpo", "ppo"):
-            if getattr(self, name).trainable.kind == "head":
+        trained = {name: getattr(self, name).trainable for name in ("sft", "reward", "dpo", "ppo")}
+        if self.reading:
+            trained = {"reading.sft": self.reading.sft.trainable}
+        for name, trainable in trained.items():
+            if trainable.kind == "head" and name != "reward":
                 raise ValueError(f"{name}.trainable.kind is head, but only the reward model has one. Fix: take lora.")
         if self.base.quantise == "nf4":
-            for name in ("sft", "reward", "dpo", "ppo"):
-                trainable = getattr(self, name).trainable
+            for name, trainable in trained.items():
                 kind = "full" if trainable.kind == "lora" and trainable.rank == 0 else trainable.kind
                 if kind in ("full", "top_layers"):
                     raise ValueError(f"{name}.trainable.kind is {kind}, but nf4 weights cannot change. Fix: take lora.")

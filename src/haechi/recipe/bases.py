@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from haechi.recipe.fields import Count, Model, Natural, Section, Share, Sources
+from haechi.recipe.fields import Count, Files, Model, Natural, Section, Share, Sources
 from haechi.recipe.learning import Trainable, Training
 
 
@@ -40,6 +40,13 @@ class Phase(Section):
             raise ValueError(
                 f"passages_min {self.passages_min} is above passages_max {self.passages_max}. Fix: exchange them."
             )
+        shares = self.copy_share + self.span_share + self.text_share
+        if shares > 1:
+            raise ValueError(
+                f"copy_share, span_share and text_share sum to {shares:g}. Fix: let them sum to 1 or less."
+            )
+        if not self.passages_max and self.span_share + self.text_share:
+            raise ValueError("a phase of 0 passages only copies. Fix: leave out span_share and text_share.")
         return self
 
 
@@ -94,6 +101,11 @@ class PretrainSettings(Section):
             raise ValueError(
                 "the first weights need two layers and two heads of 8 numbers. Fix: raise layers, heads or width."
             )
+        if self.width // self.heads % 2:
+            raise ValueError(
+                f"a head of {self.width // self.heads} numbers cannot be turned by its position, which takes pairs. "
+                "Fix: change width or heads."
+            )
         phases = sum(phase.steps for phase in self.curriculum)
         if self.curriculum and phases != self.steps:
             raise ValueError(f"the curriculum has {phases} steps, not {self.steps}. Fix: set steps to {phases}.")
@@ -124,7 +136,7 @@ class Reading(Section):
     """Passages of each."""
     text: Sources = ()
     """Files or folders of public text, rows of {"text": …}, for bits per character; none leaves that out."""
-    prose: Sources = ()
+    prose: Files = ()
     """Files of questions on real prose (see benchmarks/reading.py); none leaves that out."""
     questions: Count = 300
     """Questions on each file of real prose, at most."""

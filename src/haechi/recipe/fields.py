@@ -59,6 +59,7 @@ Source = Annotated[Path, AfterValidator(_source)]
 OneOrSeveral = BeforeValidator(_several)
 Sources = Annotated[tuple[Source, ...], OneOrSeveral]
 File = Annotated[Path, AfterValidator(_file)]
+Files = Annotated[tuple[File, ...], OneOrSeveral]
 Model = Annotated[str, Field(min_length=1), AfterValidator(_model)]
 
 

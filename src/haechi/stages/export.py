@@ -23,7 +23,7 @@ def export(source: str, file: Path) -> None:
         raise StageError(f"{file}: the file's name says what is written. Fix: let it end in .gguf.")
     temporary = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        write_gguf(_folder(source), temporary)
+        write_gguf(_folder(source), temporary, Path(source).absolute().name)
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())
         temporary.replace(file)

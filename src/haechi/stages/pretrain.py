@@ -77,7 +77,11 @@ def run(task: Task) -> dict[str, Any]:
     with building(task.folder / "model") as folder:
         model.save_pretrained(folder, safe_serialization=True)
         base.codec.save(folder)
+    model.float()  # what is measured are the weights as saved, computed with as `haechi evaluate --base` does
     measured = validate(base, 100, task.seed + 1)
+    if settings.english_share:
+        english = validate(base, 100, task.seed + 1, language="en")
+        measured |= {f"english/{name.removeprefix('validation/')}": value for name, value in english.items()}
     bits = {
         f"bits_per_character/{language}": bits_per_character(base, texts)
         for language, texts in corpus.held_out.items()

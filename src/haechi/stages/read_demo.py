@@ -10,9 +10,10 @@ from haechi.pipeline.graph import STAGES
 from haechi.pipeline.run import run as walk
 from haechi.pipeline.task import Silent, Task
 from haechi.recipe import Recipe
+from haechi.recipe.bases import Reading
 from haechi.stages.cases import load_cases
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, scored, told
+from haechi.stages.reading import Read, scored, write_scores
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -30,11 +31,12 @@ def run(task: Task) -> dict[str, Any]:
     found = {
         system: scored(inner, base, role, asked, task.folder / f"{system}.jsonl") for system, role in roles.items()
     }
-    return told(task, found)
+    return write_scores(task, found)
 
 
 def demo_recipe(recipe: Recipe) -> Recipe:
     """The demo's documents and questions, asked of the recipe's base as recipes/demo.yaml asks them."""
+    reading = recipe.reading or Reading()
     return Recipe.model_validate(
         {
             "name": "demo",
@@ -52,7 +54,7 @@ def demo_recipe(recipe: Recipe) -> Recipe:
                 "split": {"train": 0.5, "validation": 0.1, "test": 0.4},
             },
             "sft": {
-                "trainable": {"kind": "full"},
+                "trainable": reading.sft.trainable.model_dump(),
                 "epochs": 3,
                 "batch_size": 12,
                 "learning_rate": 1e-4,

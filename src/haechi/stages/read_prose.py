@@ -7,6 +7,7 @@ A file holds one question a line: `{"question", "answer", "passages": [{"title",
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from haechi.learners.batches import some
 from haechi.pipeline.task import Task
 from haechi.records.lines import Row, read_rows
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, told
+from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, write_scores
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -23,13 +24,27 @@ def run(task: Task) -> dict[str, Any]:
     base, settings = base_of(task), reading_of(task)
     found: dict[str, Scores] = {}
     examples: dict[str, int] = {}
-    for file in settings.prose:
+    for name, file in named(settings.prose).items():
         train, test = read_prose(file)
-        role = taught(task, base, train, task.folder / file.stem)
+        role, examples[f"{name}/sft/examples"] = taught(task, base, train, task.folder / name)
         asked = some(test, settings.questions, task.seed)
-        found[f"{file.stem}/sft"] = scored(task, base, role, asked, task.folder / f"{file.stem}.jsonl")
-        examples[f"{file.stem}/sft/examples"] = min(len(train), settings.examples)
-    return told(task, found) | examples
+        found[f"{name}/sft"] = scored(task, base, role, asked, task.folder / f"{name}.jsonl")
+    return write_scores(task, found) | examples
+
+
+def named(files: Sequence[Path]) -> dict[str, Path]:
+    """The files by the names that their results go by.
+
+    Raises:
+        InputError: two of them go by one.
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        name = file.name.split(".")[0]
+        if name in found:
+            raise InputError(file, f"goes by the name {name!r}, as {found[name]} does", "rename one of the two")
+        found[name] = file
+    return found
 
 
 def read_prose(file: Path) -> tuple[list[Read], list[Read]]:

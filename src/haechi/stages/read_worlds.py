@@ -9,7 +9,7 @@ from haechi.pretrain.worlds.draw import Draw
 from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.template import Language
 from haechi.stages.models import base_of
-from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, told
+from haechi.stages.reading import Read, Scores, read_case, reading_of, scored, taught, write_scores
 
 _QUESTIONS = 4  # a world
 
@@ -22,7 +22,7 @@ def run(task: Task) -> dict[str, Any]:
         for language in ("ko", "en")
         for read in _asked(f"sft-{task.seed}-{language}", settings.examples, 1, settings.passages, language)
     ]
-    role = taught(task, base, examples, task.folder / "sft")
+    role, _ = taught(task, base, examples, task.folder / "sft")
     found: dict[str, Scores] = {}
     for language in ("ko", "en"):
         for templates in ("seen", "unseen"):
@@ -34,7 +34,7 @@ def run(task: Task) -> dict[str, Any]:
             for system, wearing in (("base", None), ("sft", role)):
                 file = task.folder / f"{name}_{system}.jsonl"
                 found[f"{name}/{system}"] = scored(task, base, wearing, asked, file)
-    return told(task, found)
+    return write_scores(task, found)
 
 
 def _asked(

@@ -100,11 +100,12 @@ def read_case(
     return Read(Case(asked, Context(identifier, made, (gold,) if gold else (), retrieved=gold is not None)), language)
 
 
-def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path) -> Role:
-    """The role that SFT makes of the base with these examples; a killed training goes on from its checkpoint."""
+def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path) -> tuple[Role, int]:
+    """The role that SFT makes of the base with these examples, and of how many; a killed training goes on from its
+    checkpoint."""
     settings = reading_of(task).sft
     trees: list[Tree] = []
-    for read, prompt in _fitting(task, base, some(examples, reading_of(task).examples, task.seed)):
+    for read, prompt in _fitting(task, base, some(examples, reading_of(task).examples, task.seed), "learned from"):
         target = read.case.target(_words(task, read))
         if target is not None:
             trees.append(Tree(prompt, [answer_ids(base, prompt, target, read.case.question.id)]))
@@ -117,12 +118,12 @@ def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path)
     steps = steps_for(len(trees), settings.batch_size, settings.epochs)
     folder.mkdir(parents=True, exist_ok=True)
     train(learner, role.parameters(), loop_settings(settings, steps), folder, hooks(task, "loss"))
-    return role.freeze()
+    return role.freeze(), len(trees)
 
 
 def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read], file: Path) -> Scores:
     """Greedy answers to questions, written to `file`, and their scores."""
-    fitting = _fitting(task, base, asked)
+    fitting = _fitting(task, base, asked, "asked")
     prompts = [prompt for _, prompt in fitting]
     greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
     texts = [base.codec.decode(group[0].ids) for group in sample(base, role, prompts, greedy)] if prompts else []
@@ -131,7 +132,7 @@ def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read
     return Scores(len(rows), intervals(rows, task.recipe.evaluate.bootstrap))
 
 
-def told(task: Task, scores: Mapping[str, Scores]) -> dict[str, float]:
+def write_scores(task: Task, scores: Mapping[str, Scores]) -> dict[str, float]:
     """The metrics of a stage, `NAME/METRIC`; with their intervals they stand in `scores.json`."""
     write_json(
         task.folder / "scores.json",
@@ -151,14 +152,15 @@ def _words(task: Task, read: Read) -> Template:
     return template(read.language, instructed=task.recipe.prompt.instructed)
 
 
-def _fitting(task: Task, base: SharedBase, asked: Sequence[Read]) -> list[tuple[Read, list[int]]]:
+def _fitting(task: Task, base: SharedBase, asked: Sequence[Read], use: str) -> list[tuple[Read, list[int]]]:
     """The questions whose prompts the base can read, with these; a note says how many are left out."""
     fitting: list[tuple[Read, list[int]]] = []
     for read in asked:
         with suppress(ModelError):
             fitting.append((read, prompt_of(read.case, base.codec, _words(task, read), task.recipe)))
     if len(fitting) < len(asked):
-        task.progress.note(f"{len(asked) - len(fitting)} of {len(asked)} questions are too long, and are left out")
+        left = f"{len(asked) - len(fitting)} of {len(asked)}"
+        task.progress.note(f"{left} questions to be {use} are too long, and are left out")
     return fitting
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from gguf import GGUFReader
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
 
 from haechi.errors import HaechiError, ModelError, StageError
@@ -70,8 +73,51 @@ def test_a_run_is_written_from_its_merged_model(folder: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["gpt2", "qwen3"])
 def test_what_is_no_plain_llama_is_refused(name: str, tmp_path: Path, checkpoint_folder: Any) -> None:
-    with pytest.raises(ModelError, match="only plain Llamas can be written"):
-        write_gguf(checkpoint_folder(name), tmp_path / "model.gguf")
+    with pytest.raises(ModelError, match=f"it is a {name}; only plain Llamas"):
+        write_gguf(checkpoint_folder(name), tmp_path / "model.gguf", name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"attention_bias": True}, "its layers have biases"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "its rotary positions are scaled"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "its rotary positions are scaled"),
+        ({"vocab_size": 9}, r"its tokenizer has \d+ pieces and its embeddings 9 rows"),
+    ],
+)
+def test_what_the_format_would_silently_lose_is_refused(
+    changes: dict[str, Any], message: str, folder: Path, tmp_path: Path
+) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(ModelError, match=message):
+        export(str(folder), tmp_path / "model.gguf")
+
+
+def test_a_folder_of_an_older_transformers_gives_the_same_file(folder: Path, tmp_path: Path) -> None:
+    """Merges with a blank between, the rotary base beside the sizes, its frequencies among the weights."""
+    export(str(folder), tmp_path / "new.gguf")
+    config = json.loads((folder / "config.json").read_text())
+    theta = config.pop("rope_parameters")["rope_theta"]
+    (folder / "config.json").write_text(json.dumps(config | {"rope_theta": theta, "rope_scaling": None}))
+    tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
+    model = tokenizer["model"]
+    model["merges"] = [" ".join(piece.replace(" ", "▁") for piece in pair) for pair in model["merges"]]
+    model["vocab"] = {piece.replace(" ", "▁"): number for piece, number in model["vocab"].items()}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(8)}, folder / "model.safetensors")
+    export(str(folder), tmp_path / "old.gguf")
+    assert (tmp_path / "old.gguf").read_bytes() == (tmp_path / "new.gguf").read_bytes()
+
+
+def test_the_file_says_its_name_and_that_no_blank_is_put_before_a_text(folder: Path, tmp_path: Path) -> None:
+    export(str(folder), tmp_path / "any.gguf")
+    fields = GGUFReader(tmp_path / "any.gguf").fields
+    assert fields["general.name"].contents() == "model"
+    assert fields["tokenizer.ggml.add_space_prefix"].contents() is False
+    assert fields["tokenizer.ggml.add_bos_token"].contents() is True
 
 
 @pytest.mark.parametrize(

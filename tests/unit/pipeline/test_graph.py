@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from haechi.errors import StageError
+from haechi.pipeline import fingerprint
 from haechi.pipeline.fingerprint import dependencies, hash_files
-from haechi.pipeline.graph import READING, STAGES, Graph, Stage, setting
+from haechi.pipeline.graph import PRETRAIN, READING, STAGES, Graph, Stage, setting
 from haechi.pipeline.sources import code_hash, modules_of
+from haechi.pretrain import worlds
 from haechi.recipe import Recipe
 from haechi.recipe.bases import Reading
+from haechi.recipe.fields import asset
 
 if TYPE_CHECKING:
     from conftest import Toy
@@ -127,3 +131,23 @@ def test_source_is_followed_through_imports_of_every_form(tmp_path: Path, monkey
 def test_a_missing_module_is_an_error() -> None:
     with pytest.raises(StageError, match=r"the module haechi\.stages\.none does not exist"):
         code_hash("haechi.stages.none")
+
+
+def test_worlds_hang_on_every_file_that_they_are_written_from() -> None:
+    """Each folder of assets that the rooms of worlds read is named by the stages that generate them."""
+    room, assets = Path(worlds.__file__).parent, {folder.name for folder in asset("").iterdir() if folder.is_dir()}
+    quoted = {name for file in room.rglob("*.py") for name in re.findall(r'"(\w+)"', file.read_text("utf-8"))}
+    assert set(PRETRAIN["pretrain"].assets) == set(READING["worlds"].assets) == quoted & assets
+    assert len(quoted & assets) == 4
+
+
+def test_the_code_of_what_a_stage_runs_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The demo's measurement cuts, splits and trains by stages that it imports by name."""
+    recipe = Recipe.model_validate({"reading": {}})
+    stage = READING["demo"]
+    before = dependencies(stage, recipe, {}).fingerprint
+    assert dependencies(stage, recipe, {}).fingerprint == before
+    monkeypatch.setattr(fingerprint, "code_hash", lambda module: f"{module}: other" * (module.endswith("split")))
+    other = dependencies(stage, recipe, {}).fingerprint
+    monkeypatch.setattr(fingerprint, "code_hash", lambda module: "")
+    assert other != dependencies(stage, recipe, {}).fingerprint

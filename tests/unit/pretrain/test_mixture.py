@@ -104,6 +104,26 @@ def test_english_worlds_are_asked_in_english(base: SharedBase) -> None:
     assert "The documents do not say." in base.codec.tokenizer.decode(list(world_tree(untold, base.codec).answers[0]))
 
 
+def test_a_phase_says_how_many_questions_have_no_answer_and_how_many_replies_are_wrong(base: SharedBase) -> None:
+    """A world has eight questions; the reply to one without an answer is the abstention, and of a wrong reply the
+    verdict alone is learned."""
+    abstention = base.codec.encode(f" {WORDS['ko'].abstention}")
+    for unanswerable, mistakes in ((0.0, 0), (1.0, 3)):
+        phase = Phase(9, (1, 2), unanswerable=unanswerable, mistakes=mistakes)
+        for row in mixture(base, phase, tokens_a_step=1500).rows(2):
+            answers = [list(answer[row.tree.skipped(number) :]) for number, answer in enumerate(row.tree.answers)]
+            asked, wrong = answers[:8], answers[8:]
+            assert len(wrong) == mistakes and all(len(answer) == 1 for answer in wrong)
+            assert all((answer[: len(abstention)] == abstention) == bool(unanswerable) for answer in asked)
+
+
+def test_gaps_are_of_three_passages_at_most(base: SharedBase, texts: tuple[str, ...]) -> None:
+    rows = mixture(base, Phase(9, (5, 5), spans=1.0), texts=texts, tokens_a_step=4000).rows(0)
+    gaps = [row for row in rows if kind_of(row, base.codec) == "gaps"]
+    assert gaps and all("[4]" not in base.codec.decode(list(row.tree.prompt)) for row in gaps)
+    assert any("[3]" in base.codec.decode(list(row.tree.prompt)) for row in gaps)
+
+
 def test_rows_are_a_function_of_seed_and_step(base: SharedBase, texts: tuple[str, ...], packed: PackedText) -> None:
     given: dict[str, Any] = {"english": 0.5, "texts": texts, "packed": packed, "tokens_a_step": 2000}
     phases = (Phase(9, (1, 3), copies=0.2, spans=0.3, texts=0.3),)

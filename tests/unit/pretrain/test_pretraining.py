@@ -20,6 +20,7 @@ from haechi.pretrain.model import build_model
 from haechi.pretrain.pretraining import Pretraining, learned, validate
 from haechi.pretrain.text import PackedText, pack_text
 from haechi.pretrain.worlds.draw import Draw, held_out
+from haechi.pretrain.worlds.facts import Asked
 from haechi.pretrain.worlds.world import World, generate
 from haechi.prompt.tokens import Codec
 
@@ -162,13 +163,33 @@ def test_validation_is_what_greedy_decoding_would_say(
     )
 
 
+def test_validation_by_hand(tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two questions have an answer, and one of them is met; both others are refused. Of the six verdicts, the last of
+    each reply and the only learned token of a wrong one, three are right."""
+    told = [Asked(f"{number}?", "thing", "답.", 1) for number in range(2)]
+    asked = [*told, *(Asked(f"{number}?", "thing", None, None) for number in range(2))]
+    world = World((("가", "답이다."),), tuple(asked), (asked[0], asked[0]))
+    chosen = [[True, True, False], [True, False, True], [True, False], [True, True], [False], [True]]
+    monkeypatch.setattr("haechi.pretrain.pretraining.generate", lambda *_, **__: world)
+    monkeypatch.setattr("haechi.pretrain.pretraining._likeliest", lambda *_: (chosen, 1.25))
+    found = validate(fresh(tokenizer), 1, seed=0)
+    assert {name: value for name, value in found.items() if "unseen" not in name} == {
+        "validation/seen_exact": 1 / 2,
+        "validation/seen_abstains": 1.0,
+        "validation/seen_judges": 3 / 6,
+        "validation/seen_loss": 1.25,
+    }
+
+
 @pytest.mark.parametrize("language", ["ko", "en"])
 def test_validation_is_of_names_that_training_never_sees(
     tokenizer: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch, language: Literal["ko", "en"]
 ) -> None:
     drawn: list[World] = []
+    unseen: list[bool] = []
 
     def noted(rng: Draw, **settings: Any) -> World:
+        unseen.append(settings["unseen_templates"])
         drawn.append(generate(rng, **settings))
         return drawn[-1]
 
@@ -176,5 +197,6 @@ def test_validation_is_of_names_that_training_never_sees(
     found = validate(fresh(tokenizer), 2, seed=0, passages=2, language=language, prose=0.5)
     assert len(found) == 8 and all(0 <= share <= 1 for name, share in found.items() if not name.endswith("loss"))
     assert len(drawn) == 4 and {world.language for world in drawn} == {language}
+    assert unseen == [False, False, True, True]
     titles = {title for world in drawn for title, text in world.passages if " | " not in text}
     assert titles and all(held_out(title) for title in titles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import zlib
 from pathlib import Path
@@ -151,6 +152,34 @@ def test_it_learns_from_text_and_is_measured_on_what_is_held_out(
     assert (killed.folder / "text" / "ids.safetensors").stat().st_mtime_ns == stamp, "packed once"
     weights = [load_file(one.folder / "model" / "model.safetensors") for one in (whole, killed)]
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
+
+
+def test_a_phase_of_the_recipe_is_a_phase_of_the_mixture(tmp_path: Path) -> None:
+    """Field by field, with another number in each."""
+    phase = {
+        "steps": 7, "passages_min": 2, "passages_max": 3, "copy_share": 0.11, "span_share": 0.12, "text_share": 0.13,
+        "prose": 0.14, "unanswerable": 0.15, "mistakes": 6,
+    }  # fmt: skip
+    settings = task(tmp_path / "run", steps=7, curriculum=[phase], tokens_per_batch=99, english_share=0.3).recipe.pretrain
+    assert settings is not None
+    made = pretrain.rows_of(settings, load_base("saessak", device="cpu"), 5, ("글",))
+    expected = mixture.Phase(
+        7, (2, 3), copies=0.11, spans=0.12, texts=0.13, prose=0.14, unanswerable=0.15, mistakes=6
+    )
+    assert made._phases == [expected]
+    assert (made._seed, made._tokens_a_step, made._english, made._texts) == (5, 99, 0.3, ("글",))
+
+
+def test_the_rate_rises_and_falls_to_a_twentieth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrain, "_TOKENIZER_WORLDS", 20)
+    monkeypatch.setattr(pretrain, "validate", lambda *_, **__: {})
+    made = task(tmp_path / "run", steps=8, curriculum=[], warmup=0.25, learning_rate=1e-3, tokens_per_batch=64)
+    pretrain.run(made)
+    rows = (made.folder / "metrics.jsonl").read_text("utf-8").splitlines()
+    rates = [json.loads(row)["learning_rate"] for row in rows]
+    assert rates[:3] == pytest.approx([5e-4, 1e-3, 1e-3])
+    assert rates[3:] == sorted(rates[3:], reverse=True)
+    assert rates[-1] == pytest.approx(1e-3 * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * 5 / 6))))
 
 
 def test_text_that_is_never_read_running_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,8 @@ def test_sft_teaches_what_it_is_shown(tmp_path: Path, checkpoint_folder: Any) ->
         read_case("a", "등대지기는 누구인가요?", PASSAGES, "오누리.", 1, "ko"),
         read_case("b", "배삯은 얼마인가요?", PASSAGES, None, None, "ko"),
     ]
-    role = taught(made, base, asked, made.folder / "sft")
+    role, learned = taught(made, base, asked, made.folder / "sft")
+    assert learned == 2
     assert scored(made, base, None, asked, made.folder / "base.jsonl").intervals["exact"].value == 0
     after = scored(made, base, role, asked, made.folder / "sft.jsonl")
     assert after.intervals["exact_cited"].value == 1
@@ -128,6 +129,28 @@ def test_worlds_under_each_condition(tmp_path: Path, tokenizer: Any) -> None:
     scores = json.loads((made.folder / "scores.json").read_text("utf-8"))
     assert scores["ko_unseen/sft"]["questions"] == 4
     assert scores["ko_seen/base"]["f1"]["value"] == found["ko_seen/base/f1"]
+
+
+def test_each_condition_is_of_its_names_and_templates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SFT learns from names and templates of the training; what is measured is of neither's, as its name says."""
+    made = task(tmp_path / "stage", "saessak", worlds=3, passages=2, examples=5)
+    drawn: dict[str, dict[str, dict[str, bool]]] = {}
+
+    def noted(seed: str, *numbers: Any, **conditions: bool) -> list[Any]:
+        drawn.setdefault(f"{numbers[-1]} {seed.split('-')[0]}", {})[seed] = conditions
+        return []
+
+    monkeypatch.setattr(read_worlds, "_asked", noted)
+    monkeypatch.setattr(read_worlds, "base_of", lambda _: None)
+    monkeypatch.setattr(read_worlds, "taught", lambda *_: (None, 0))
+    monkeypatch.setattr(read_worlds, "scored", lambda *_: Scores(0, {}))
+    read_worlds.run(made)
+    for language in ("ko", "en"):
+        assert drawn[f"{language} sft"] == {f"sft-3-{language}": {}}
+        assert drawn[f"{language} measured"] == {
+            f"measured-3-{language}_{templates}": {"unseen_names": True, "unseen_templates": templates == "unseen"}
+            for templates in ("seen", "unseen")
+        }
 
 
 def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folder: Any) -> None:
@@ -202,6 +225,21 @@ def test_what_is_no_question_on_prose_is_refused(tmp_path: Path, row: dict[str, 
     file = write_prose(tmp_path / "real.jsonl", [prose("train"), row])
     with pytest.raises(InputError, match=message):
         read_prose.read_prose(file)
+
+
+def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """Their answers would lie in one file, and the second be scored with what SFT learned from the first."""
+    files = [tmp_path / folder / name for folder, name in (("a", "real.jsonl"), ("b", "real.jsonl.gz"))]
+    with pytest.raises(InputError, match=r"b/real.jsonl.gz: goes by the name 'real', as .*a/real.jsonl does"):
+        read_prose.named(files)
+    assert list(read_prose.named([files[0], tmp_path / "other.jsonl"])) == ["real", "other"]
+
+
+def test_a_folder_without_text_is_told(tmp_path: Path, checkpoint_folder: Any) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "page.json").write_text("{}")
+    with pytest.raises(InputError, match=r"empty: holds no .jsonl file"):
+        read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(tmp_path / "empty")]))
 
 
 def test_bits_are_told_of_held_out_text_alone(tmp_path: Path, checkpoint_folder: Any) -> None:

@@ -71,7 +71,7 @@ class Frame:
 @cache
 def frames(language: Language = "ko") -> tuple[Frame, ...]:
     """All frames that come along in a language."""
-    folder = files("haechi") / "assets" / "frames" / language
+    folder = files("haechi").joinpath("assets", "frames", language)
     return tuple(
         frame
         for file in sorted(folder.iterdir(), key=lambda file: file.name)
@@ -128,7 +128,8 @@ class _Draft:
                 raise InputError(self.path, f"“{line[:40]}” declares no slot", fix, line=number)
             self.declared[declared[1]] = (kind, declared[3] or "", declared[2] == "name", aliases)
         else:
-            raise InputError(self.path, f"“{line[:40]}” is no line of a frame", "see pretrain/frames.py", line=number)
+            problem = f"“{line[:40]}” is no line of a frame"
+            raise InputError(self.path, problem, "see the head of frames.py", line=number)
 
     def frame(self) -> Frame:
         told = {name for sentence in self.sentences[:-1] for name in _BRACED.findall(sentence)}

@@ -1,4 +1,4 @@
-"""The words of generated worlds, as `assets/words` lists them: a heading, then one a line."""
+"""The words and phrases of generated worlds, as their files list them: a heading, then one a line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from haechi.prompt.template import Language
 
 
 @cache
-def word_lists(language: Language) -> Mapping[str, tuple[str, ...]]:
-    """The words under each heading, in their order; `-` stands for no letter at all."""
+def listed_in(folder: str, name: str) -> Mapping[str, tuple[str, ...]]:
+    """What stands under each heading of a file of the assets, in its order; `-` stands for no letter at all."""
     lists: dict[str, list[str]] = {}
-    name = ""
-    for line in files("haechi").joinpath("assets", "words", f"{language}.txt").read_text("utf-8").splitlines():
+    heading = ""
+    for line in files("haechi").joinpath("assets", folder, name).read_text("utf-8").splitlines():
         if line.startswith("# "):
-            name = line[2:].strip()
+            heading = line[2:].strip()
         elif line.strip():
-            lists.setdefault(name, []).append("" if line == "-" else line.strip())
-    return {name: tuple(words) for name, words in lists.items()}
+            lists.setdefault(heading, []).append("" if line == "-" else line.strip())
+    return {heading: tuple(words) for heading, words in lists.items()}
+
+
+def word_lists(language: Language) -> Mapping[str, tuple[str, ...]]:
+    """The words of a language under each heading."""
+    return listed_in("words", f"{language}.txt")

@@ -60,7 +60,7 @@ def generate(
             titles[number], some, text = speech.table()
         else:
             some = speech.facts(title, rng.randint(2, 6))
-            text = laid_out(rng, title, some, speech)
+            text = laid_out(rng, title, some, speech, unseen=unseen_templates)
         facts.append(some)
         texts.append(text)
     answerable = _answerable(rng, facts, speech)

@@ -13,6 +13,7 @@ from haechi.pretrain.worlds.english.speech import English
 from haechi.pretrain.worlds.facts import Fact
 from haechi.pretrain.worlds.forms import _BULLETS, _HEADS, _dialogue, _list, _table, grid, laid_out
 from haechi.pretrain.worlds.korean.speech import Korean
+from haechi.pretrain.worlds.world import generate
 from haechi.prompt.template import Language
 
 
@@ -173,3 +174,14 @@ def test_how_two_people_talk() -> None:
     fact = Fact("오누리 등대", None, "높이", "length", "3미터")
     asked, said = _told(Korean(Draw("2"), False), [fact]).split("\n")
     assert "오누리 등대" in asked and "3미터" in said
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_the_page_does_not_ask_the_held_out_question(language: Language) -> None:
+    """There is one held-out wording of each: a dialogue would hold the very question that is measured."""
+    for seed in range(150):
+        world = generate(Draw(f"asked-{seed}"), passages=3, language=language, unseen_templates=True)
+        page = "\n".join(text for _, text in world.passages)
+        assert not any(asked.question in page for asked in world.asked)
+    trained = [generate(Draw(f"asked-{seed}"), passages=3, language=language) for seed in range(60)]
+    assert any(asked.question in text for world in trained for _, text in world.passages for asked in world.asked)

@@ -92,3 +92,9 @@ def test_a_slip_is_written_in_the_letters_of_its_language() -> None:
     for letters, value in ((English.letters, "oak 7"), (NAME_SYLLABLES, "참나무 7")):
         for _ in range(200):
             assert set(_slip(rng, value, letters)) <= {*value, *letters, *"0123456789"}
+
+
+def test_a_slip_is_more_than_a_blank_too_many() -> None:
+    """A reply is squeezed when it is written: one with two blanks for one would be the right one, called wrong."""
+    for seed in range(400):
+        assert " ".join(_slip(Draw(f"{seed}"), "꽃 1년", " 가").split()) != "꽃 1년"

@@ -1,4 +1,4 @@
-"""The little Korean grammar that generated text needs: particles that agree, sentence endings in three registers."""
+"""The little Korean grammar that generated text needs: particles that agree, sentence endings in five registers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How facts are told: sentences in three registers, with words around a value as prose has them."""
+"""How facts are told: sentences in five registers, with words around a value as prose has them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def told(rng: Draw, facts: Sequence[Fact], register: Register, unseen: bool) -> 
         # Now and then one sentence tells two labelled facts, as prose does.
         twins = [other for other in waiting if _labelled(other) and other.subject == fact.subject]
         twin = twins[0] if twins and _labelled(fact) else None
-        if twin and rng.prosaic(0.4):
+        if twin and not unseen and rng.prosaic(0.4):
             waiting.remove(twin)
             joined = "{E}의 " + f"{fact.label}(은/는) {fact.value}(이고/고) {twin.label}(은/는) {twin.value}이다."
             sentences.append(fill(joined, fact))

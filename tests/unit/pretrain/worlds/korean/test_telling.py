@@ -99,6 +99,16 @@ def test_two_labelled_facts_may_share_a_sentence() -> None:
     assert all(len(told(Draw(f"{number}", prose=0), facts, "plain", False)) == 2 for number in range(100))
 
 
+def test_what_is_measured_is_told_in_the_held_out_pattern() -> None:
+    """Neither in a sentence of two facts nor with the value as its topic: these are patterns of the training."""
+    facts = [Fact("등대", None, "높이", "length", "3미터"), Fact("등대", None, "지기", "person", "오누리")]
+    for number in range(200):
+        sentences = told(Draw(f"{number}"), facts, "plain", True)
+        assert not any("3미터" in one and "오누리" in one for one in sentences)
+        assert not any("지기인 오누리" in one or "지기 오누리" in one for one in sentences)
+    assert any("지기 오누리" in one for number in range(400) for one in told(Draw(f"{number}"), facts, "plain", False))
+
+
 def test_reports_carry_the_sentence_whole() -> None:
     """One sentence in twenty is what somebody says, where prose is told; then the register is the report's."""
     rng = Draw("reports")
