@@ -28,7 +28,7 @@ class Phase(Section):
     prose: Share = 1.0
     """How worlds are told: 0 in bare facts, 1 as prose does."""
     unanswerable: Share = 0.22
-    """Share of the questions that no passage answers."""
+    """Share of the questions on worlds that no passage answers."""
     mistakes: Natural = 4
     """Wrong replies a world, which the model learns to judge."""
 

@@ -160,14 +160,15 @@ def test_a_phase_of_the_recipe_is_a_phase_of_the_mixture(tmp_path: Path) -> None
         "steps": 7, "passages_min": 2, "passages_max": 3, "copy_share": 0.11, "span_share": 0.12, "text_share": 0.13,
         "prose": 0.14, "unanswerable": 0.15, "mistakes": 6,
     }  # fmt: skip
-    settings = task(tmp_path / "run", steps=7, curriculum=[phase], tokens_per_batch=99, english_share=0.3).recipe.pretrain
+    made = task(tmp_path / "run", steps=7, curriculum=[phase], tokens_per_batch=99, english_share=0.3)
+    settings = made.recipe.pretrain
     assert settings is not None
-    made = pretrain.rows_of(settings, load_base("saessak", device="cpu"), 5, ("글",))
+    rows = pretrain.rows_of(settings, load_base("saessak", device="cpu"), 5, ("글",))
     expected = mixture.Phase(
         7, (2, 3), copies=0.11, spans=0.12, texts=0.13, prose=0.14, unanswerable=0.15, mistakes=6
     )
-    assert made._phases == [expected]
-    assert (made._seed, made._tokens_a_step, made._english, made._texts) == (5, 99, 0.3, ("글",))
+    assert rows._phases == [expected]
+    assert (rows._seed, rows._tokens_a_step, rows._english, rows._texts) == (5, 99, 0.3, ("글",))
 
 
 def test_the_rate_rises_and_falls_to_a_twentieth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
