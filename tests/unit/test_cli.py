@@ -196,6 +196,19 @@ def test_a_signal_ends_with_its_code_and_the_command_to_go_on(stages: Graph, tmp
     assert last == "haechi: SIGTERM came; sft saved its state and stopped. Go on with: haechi run runs/library"
 
 
+def test_a_measured_base_goes_on_by_the_same_words(
+    stages: Graph, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = "import os\ndef run(task):\n    os.kill(os.getpid(), 15)\n    raise task.stopped()\n"
+    (tmp_path / "cli_toy" / "sft.py").write_text(source)
+    monkeypatch.setattr("haechi.pipeline.graph.READING", stages)
+    words = ["evaluate", "--base", "saessak", "--folder", "two words", "--reading.worlds", "3"]
+    assert main(words) == 143
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.endswith("Go on with: haechi evaluate --base saessak --folder 'two words' --reading.worlds 3")
+
+
 def test_the_summary_has_a_column_a_system(tmp_path: Path) -> None:
     number = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
     results = {"systems": {"sft": {"correct": number}, "ppo": {"correct": number | {"value": None}, "kl": number}}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,8 @@ def _evaluate_base(words: list[str]) -> int:
     prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1750, "max_answer_tokens": 280}
     recipe = Recipe.model_validate({"name": "reading", "base": {"dtype": "float32"}, "prompt": prompt, "reading": {}})
     recipe = override(recipe, {"base.name_or_path": name, **given})
-    return _walk(recipe, Path(one(arguments.options, "folder") or "runs/reading"), READING, verb="evaluate")
+    folder = Path(one(arguments.options, "folder") or "runs/reading")
+    return _walk(recipe, folder, READING, again=shlex.join(["evaluate", *words]))
 
 
 def stage(stage: str, words: list[str], graph: Graph | None) -> int:
@@ -247,7 +249,10 @@ def pretrain(words: list[str]) -> int:
     return _walk(recipe, folder, PRETRAIN, verb="pretrain", force="force" in arguments.options)
 
 
-def _walk(recipe: Recipe, folder: Path, graph: Graph | None, *, verb: str = "run", **how: Any) -> int:
+def _walk(
+    recipe: Recipe, folder: Path, graph: Graph | None, *, verb: str = "run", again: str = "", **how: Any
+) -> int:
+    """Runs the stages and says what came out; `again` is what goes on after a stop, where `verb` and folder do not."""
     from haechi.pipeline.graph import STAGES
     from haechi.pipeline.machine import thread_count
     from haechi.pipeline.progress import progress_on
@@ -261,7 +266,7 @@ def _walk(recipe: Recipe, folder: Path, graph: Graph | None, *, verb: str = "run
         with progress_on(sys.stderr) as progress:
             walk(recipe, folder, progress=progress, graph=graph or STAGES, **how)
     except StoppedError as error:
-        raise StoppedError(f"{error}. Go on with: haechi {verb} {folder}", error.received) from error
+        raise StoppedError(f"{error}. Go on with: haechi {again or f'{verb} {folder}'}", error.received) from error
     say(summary(folder))
     return 0
 

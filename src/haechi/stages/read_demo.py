@@ -8,7 +8,7 @@ from typing import Any
 from haechi.models.saved import load_role
 from haechi.pipeline.graph import STAGES
 from haechi.pipeline.run import run as walk
-from haechi.pipeline.task import Silent, Task
+from haechi.pipeline.task import Progress, Task
 from haechi.recipe import Recipe
 from haechi.recipe.bases import Reading
 from haechi.stages.cases import load_cases
@@ -20,7 +20,7 @@ def run(task: Task) -> dict[str, Any]:
     """Runs the demo up to SFT in a folder of its own, and scores base and SFT on its test questions."""
     recipe = demo_recipe(task.recipe)
     folder = task.folder / "demo"
-    walk(recipe, folder, only="sft", progress=Silent(), graph=STAGES)
+    walk(recipe, folder, only="sft", progress=_Inside(task.progress), graph=STAGES)
     inner = Task(
         recipe=recipe, folder=task.folder, inputs={stage: folder / stage for stage in ("ingest", "split", "sft")},
         progress=task.progress, seed=task.seed, threads=task.threads,
@@ -32,6 +32,16 @@ def run(task: Task) -> dict[str, Any]:
         system: scored(inner, base, role, asked, task.folder / f"{system}.jsonl") for system, role in roles.items()
     }
     return write_scores(task, found)
+
+
+class _Inside:
+    """The progress of stages inside a stage: their steps and notes, and not that they begin."""
+
+    def __init__(self, outside: Progress) -> None:
+        self.update, self.note = outside.update, outside.note
+
+    def stage(self, name: str, index: int, total: int) -> None:
+        """Nothing."""
 
 
 def demo_recipe(recipe: Recipe) -> Recipe:

@@ -126,7 +126,8 @@ def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read
     fitting = _fitting(task, base, asked, "asked")
     prompts = [prompt for _, prompt in fitting]
     greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
-    texts = [base.codec.decode(group[0].ids) for group in sample(base, role, prompts, greedy)] if prompts else []
+    answers = sample(base, role, prompts, greedy, progress=task.progress.update) if prompts else []
+    texts = [base.codec.decode(group[0].ids) for group in answers]
     rows = [_row(read.case, text, _words(task, read)) for (read, _), text in zip(fitting, texts, strict=True)]
     write_jsonl(file, rows)
     return Scores(len(rows), intervals(rows, task.recipe.evaluate.bootstrap))

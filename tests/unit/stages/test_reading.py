@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,27 @@ def test_each_condition_is_of_its_names_and_templates(tmp_path: Path, monkeypatc
             f"measured-3-{language}_{templates}": {"unseen_names": True, "unseen_templates": templates == "unseen"}
             for templates in ("seen", "unseen")
         }
+
+
+def test_steps_are_told_while_answers_are_written(tmp_path: Path, checkpoint_folder: Any) -> None:
+    """Of the stages inside the demo's measurement too, but not that they begin."""
+    told: list[tuple[int, int | None]] = []
+
+    class Noted(Silent):
+        def update(self, step: int, total: int | None, **numbers: float) -> None:
+            told.append((step, total))
+
+        def stage(self, name: str, index: int, total: int) -> None:
+            raise AssertionError("the stage outside is under way")
+
+    inside = read_demo._Inside(Noted())
+    inside.stage("ingest", 1, 3)
+    inside.update(1, 9)
+    made = replace(task(tmp_path / "stage", checkpoint_folder("llama")), progress=inside)
+    base = load_base(str(checkpoint_folder("llama")), dtype="float32", device="cpu")
+    asked = [read_case(name, "누구?", PASSAGES, "오누리.", 1, "ko") for name in "abc"]
+    scored(made, base, None, asked, made.folder / "some.jsonl")
+    assert told[0] == (1, 9) and told[-1] == (3, 3)
 
 
 def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folder: Any) -> None:
