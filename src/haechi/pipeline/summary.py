@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from haechi.pipeline.files import read_json
+from haechi.pipeline.graph import READING
 
 # Each metric with its factor and its decimals: rates are shown in percent, so that five systems fit a line.
 _METRICS = {
@@ -40,10 +41,10 @@ def _measured(folder: Path) -> list[str]:
     """What the measurements of a base alone found: a table each, a row a system under a condition, with 95 % intervals
     where there are any."""
     lines: list[str] = []
-    for stage in ("worlds", "demo", "text", "prose"):
-        result = folder / stage / "result.json"
+    for stage in READING:
+        result = folder / stage.name / "result.json"
         if result.is_file():
-            scores = folder / stage / "scores.json"
+            scores = folder / stage.name / "scores.json"
             intervals = read_json(scores) if scores.is_file() else {}
             rows: dict[str, dict[str, str]] = {}
             for name, value in read_json(result)["metrics"].items():
@@ -51,7 +52,7 @@ def _measured(folder: Path) -> list[str]:
                 number = intervals.get(condition, {}).get(metric, value)
                 rows.setdefault(condition, {})[metric] = _measure(number)
             metrics = list(dict.fromkeys(metric for row in rows.values() for metric in row))
-            cells = [[stage, *metrics]]
+            cells = [[stage.name, *metrics]]
             cells += [[condition, *(row.get(metric, "–") for metric in metrics)] for condition, row in rows.items()]
             lines += [*_aligned(cells), ""]
     return lines[:-1]
