@@ -95,6 +95,12 @@ def grid(rng: Draw, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(_line(cells, style) for cells in (head, *rows))
 
 
+def table_of(rng: Draw, name: str, labels: Sequence[str], rows: Sequence[Sequence[Fact]]) -> tuple[list[Fact], str]:
+    """All facts of a table, a row a subject, and its text; `name` stands over the subjects."""
+    cells = [[row[0].subject, *(fact.value for fact in row)] for row in rows]
+    return [fact for row in rows for fact in row], grid(rng, [name, *labels], cells)
+
+
 def _list(rng: Draw, rows: Sequence[tuple[str, str]]) -> list[str]:
     bullet = rng.choice(_BULLETS)
     return [bullet.format(name=name, value=value) for name, value in rows]

@@ -9,7 +9,7 @@ from haechi.pretrain.worlds.english.asking import ask, unanswerable_question
 from haechi.pretrain.worlds.english.facts import heading, random_entity, random_facts, random_name, random_table
 from haechi.pretrain.worlds.english.telling import sentence_of, told
 from haechi.pretrain.worlds.facts import Asked, Fact, Matter
-from haechi.pretrain.worlds.forms import grid
+from haechi.pretrain.worlds.forms import table_of
 from haechi.prompt.template import Language
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -38,9 +38,9 @@ class English:
     def table(self) -> tuple[str, list[Fact], str]:
         labels, rows = random_table(self._rng, self._known)
         self._subjects += [row[0].subject for row in rows]
-        cells = [[row[0].subject, *(fact.value for fact in row)] for row in rows]
         title = self._rng.choice(_TABLES)
-        return title, [fact for row in rows for fact in row], grid(self._rng, ["name", *labels], cells)
+        facts, text = table_of(self._rng, "name", labels, rows)
+        return title, facts, text
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         return told(self._rng, facts, self._unseen)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from haechi.pretrain.worlds.draw import Draw
 from haechi.pretrain.worlds.facts import Asked, Fact, Matter
-from haechi.pretrain.worlds.forms import grid
+from haechi.pretrain.worlds.forms import table_of
 from haechi.pretrain.worlds.korean.asking import ask, unanswerable_question
 from haechi.pretrain.worlds.korean.facts import heading, random_entity, random_facts, random_person, random_table
 from haechi.pretrain.worlds.korean.grammar import Register, agree
@@ -48,9 +48,9 @@ class Korean:
     def table(self) -> tuple[str, list[Fact], str]:
         labels, rows = random_table(self._rng, self._known)
         self._subjects += [row[0].subject for row in rows]
-        cells = [[row[0].subject, *(fact.value for fact in row)] for row in rows]
         title = self._rng.choice(_TABLES)
-        return title, [fact for row in rows for fact in row], grid(self._rng, ["이름", *labels], cells)
+        facts, text = table_of(self._rng, "이름", labels, rows)
+        return title, facts, text
 
     def sentences(self, facts: Sequence[Fact]) -> list[str]:
         return told(self._rng, facts, self._register, self._unseen)
