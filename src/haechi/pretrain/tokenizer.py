@@ -8,7 +8,8 @@ before the particle or ending that closes it, and no piece reaches over the cut:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from haechi.pretrain.worlds.korean.grammar import SYLLABLES
@@ -32,6 +33,10 @@ _PIECES = (
 
 PAD, BOS, EOS = "<pad>", "<s>", "</s>"
 
+# What is a piece of its own whatever the texts are, and how many other characters are; the rest are bytes.
+_ALPHABET = (*map(chr, range(0x20, 0x7F)), *"\n“”‘’·…", *SYLLABLES)
+_OTHERS = 57
+
 
 def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTokenizerFast:
     """Byte-fallback BPE over texts. Decoding an encoding gives the text back; nothing is unknown.
@@ -46,12 +51,13 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTok
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_PIECES), "isolated")
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     bytes_as_tokens = [f"<0x{value:02X}>" for value in range(256)]
-    printable = [chr(code) for code in range(0x20, 0x7F)]
+    texts = list(texts)
+    alphabet = [*_ALPHABET, *_commonest(texts)]
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         special_tokens=[PAD, BOS, EOS, *bytes_as_tokens],
-        initial_alphabet=[*printable, "\n", "“", "”", "‘", "’", "·", "…", *SYLLABLES],
-        limit_alphabet=len(SYLLABLES) + len(printable) + 64,
+        initial_alphabet=alphabet,
+        limit_alphabet=len(alphabet),
         max_token_length=5,
         show_progress=False,
     )
@@ -67,3 +73,14 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int) -> PreTrainedTok
         eos_token=AddedToken(EOS, special=True),
         clean_up_tokenization_spaces=False,
     )
+
+
+def _commonest(texts: Sequence[str]) -> list[str]:
+    """The other characters that are pieces. Left to itself the trainer chooses among equally common ones by chance, and
+    no two vocabularies are the same; here those win that came up last."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    for character in _ALPHABET:
+        counts.pop(character, None)
+    return sorted(counts, key=counts.__getitem__)[-_OTHERS:]

@@ -35,6 +35,13 @@ def test_training_is_deterministic() -> None:
     assert train_tokenizer(texts, 2860).get_vocab() == train_tokenizer(texts, 2860).get_vocab()
 
 
+def test_which_of_equally_common_characters_are_pieces_is_no_chance() -> None:
+    """57 of them are: the commonest, and of the others, each seen once, the last."""
+    rare = [chr(0x4E00 + number) for number in range(200)]
+    vocabulary = train_tokenizer(["山" * 3, *rare], 2900).get_vocab()
+    assert [character for character in rare if character in vocabulary] == rare[-56:] and "山" in vocabulary
+
+
 @pytest.mark.parametrize("closing", ["는", "가", "입니다.", "이에요.", "에서는", "(이)라고"])
 def test_a_name_is_cut_alike_whatever_closes_the_word(tokenizer: PreTrainedTokenizerFast, closing: str) -> None:
     """No piece holds the end of a name and a particle together, however often the two were seen side by side."""
