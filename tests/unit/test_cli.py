@@ -20,6 +20,8 @@ from haechi.pipeline.summary import summary
 from haechi.recipe import Recipe
 from haechi.records.questions import read_questions
 
+RECIPE = Recipe.model_validate({"documents": {"paths": ["documents"]}, "questions": {"path": "questions.jsonl"}})
+
 Output = pytest.CaptureFixture[str]
 
 
@@ -209,11 +211,16 @@ def test_a_measured_base_goes_on_by_the_same_words(
     assert last.endswith("Go on with: haechi evaluate --base saessak --folder 'two words' --reading.worlds 3")
 
 
+def test_an_option_that_measuring_a_base_does_not_read_is_refused(capsys: Output) -> None:
+    assert main(["evaluate", "--base", "saessak", "--sft.epochs", "9"]) == 2
+    assert "--sft.epochs: measuring a base does not read it. Fix: leave it out" in capsys.readouterr().err
+
+
 def test_the_summary_has_a_column_a_system(tmp_path: Path) -> None:
     number = {"value": 0.5, "low": 0.25, "high": 0.75, "n": 8}
     results = {"systems": {"sft": {"correct": number}, "ppo": {"correct": number | {"value": None}, "kl": number}}}
     (tmp_path / "results.json").write_text(json.dumps(results))
-    assert summary(tmp_path).splitlines()[:3] == [
+    assert summary(tmp_path, RECIPE).splitlines()[:3] == [
         "           sft          ppo",
         "correct %  50 [25, 75]  –",
         "KL, nats   –            0.5 [0.2, 0.8]",
@@ -225,4 +232,4 @@ def test_the_summary_shows_likeness_where_correctness_could_not_be_told(tmp_path
     likeness = ["character F1  0.25 [0.12, 0.50]"]
     for scores, told in (({"f1": number}, likeness), ({"f1": number, "correct": number}, [])):
         (tmp_path / "results.json").write_text(json.dumps({"systems": {"sft": scores}}))
-        assert [line for line in summary(tmp_path).splitlines() if "F1" in line] == told
+        assert [line for line in summary(tmp_path, RECIPE).splitlines() if "F1" in line] == told

@@ -57,6 +57,7 @@ _BASE_OPTIONS = {
     "text": "Files or folders of public text.",
     "prose": "Files of questions on real prose.",
 }
+_BASE_SECTIONS = ("seed", "threads", "base", "prompt", "reading", "evaluate")
 _RUN_OPTIONS = {
     "folder": "Folder of the run; runs/NAME if not given.",
     "only": "End with this stage.",
@@ -110,12 +111,13 @@ def _evaluate_base(words: list[str]) -> int:
         from haechi.pipeline.help import print_help
 
         about = (
-            "Measure how well a base reads, before and after SFT: generated worlds of names and templates that the "
-            "embedded base never saw, the demo, and, where they are given, held-out text and real prose. Prompts may "
-            "have 1,750 tokens and answers 280, unless the options below say otherwise. A base that `haechi pretrain` "
-            "made wants --prompt.instructed false.\n\n"
+            "Measure how well a base reads, before and after SFT: generated worlds of names that the embedded base "
+            "never saw, in templates that it saw and in others, the demo, and, where they are given, held-out text and "
+            "real prose. Prompts may have 1,750 tokens and answers 280, unless the options below say otherwise. A base "
+            "that `haechi pretrain` made wants --prompt.instructed false.\n\n"
             "  haechi evaluate --base saessak\n"
-            "  haechi evaluate --base runs/saessak/pretrain/model --text DATA --prose build/reading/covid.jsonl"
+            "  haechi evaluate --base Qwen/Qwen3-0.6B --folder runs/qwen --prose build/reading/covid.jsonl\n"
+            "  haechi evaluate --base runs/saessak/pretrain/model --prompt.instructed false --text DATA"
         )
         print_help("evaluate", about, None, _BASE_OPTIONS, ["seed", "threads", "prompt", "reading"])
         return 0
@@ -138,6 +140,10 @@ def _evaluate_base(words: list[str]) -> int:
     prompt = {"instructed": name != EMBEDDED_BASE, "max_prompt_tokens": 1750, "max_answer_tokens": 280}
     recipe = Recipe.model_validate({"name": "reading", "base": {"dtype": "float32"}, "prompt": prompt, "reading": {}})
     recipe = override(recipe, {"base.name_or_path": name, **given})
+    if idle := [key for key in given if key.split(".")[0] not in _BASE_SECTIONS]:
+        raise RecipeError(
+            f"--{idle[0]}: measuring a base does not read it. Fix: leave it out; see haechi evaluate --base --help."
+        )
     folder = Path(one(arguments.options, "folder") or "runs/reading")
     return _walk(recipe, folder, READING, again=shlex.join(["evaluate", *words]))
 
@@ -230,13 +236,13 @@ def pretrain(words: list[str]) -> int:
         from haechi.pipeline.help import print_help
 
         about = (
-            "Make a small base model from nothing, or go on from one, on generated worlds.\n\n"
-            "  haechi pretrain recipes/saessak.yaml\n"
+            "Make a small base model from nothing, or go on from one, on generated worlds and public text.\n\n"
+            "  haechi pretrain recipes/saessak.yaml --pretrain.text TEXT\n"
             '  haechi pretrain r.yaml --pretrain.steps 9 --pretrain.curriculum "[{steps: 9, passages_min: 1, '
             'passages_max: 2}]"'
         )
         options = {"folder": _RUN_OPTIONS["folder"], "force": _FORCE_ONE}
-        sections = ["name", "seed", "language", "threads", "pretrain"]
+        sections = ["name", "seed", "threads", "pretrain"]
         print_help("pretrain", about, ("RECIPE", "A YAML file, or the folder of a run."), options, sections)
         return 0
     arguments = parse(words, frozenset({"force"}))
@@ -267,7 +273,7 @@ def _walk(
             walk(recipe, folder, progress=progress, graph=graph or STAGES, **how)
     except StoppedError as error:
         raise StoppedError(f"{error}. Go on with: haechi {again or f'{verb} {folder}'}", error.received) from error
-    say(summary(folder))
+    say(summary(folder, recipe))
     return 0
 
 

@@ -79,6 +79,10 @@ def _strange(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
         return f"it is a {config.get('model_type')}"
     if config.get("attention_bias") or config.get("mlp_bias"):
         return "its layers have biases"
+    if config.get("hidden_act", "silu") != "silu":
+        return f"its feed-forward parts are computed with {config['hidden_act']}"
+    if _head(config) * config["num_attention_heads"] != config["hidden_size"]:
+        return f"its heads are {_head(config)} numbers wide, not an even part of the hidden state"
     if scaling.get("rope_type", scaling.get("type", "default")) != "default":
         return "its rotary positions are scaled"
     if model.get("type") != "BPE" or not model.get("byte_fallback"):
@@ -90,6 +94,10 @@ def _strange(config: Mapping[str, Any], tokenizer: Mapping[str, Any]) -> str:
 
 def _key_value_heads(config: Mapping[str, Any]) -> int:
     return config.get("num_key_value_heads") or config["num_attention_heads"]
+
+
+def _head(config: Mapping[str, Any]) -> int:
+    return config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
 
 
 def _theta(config: Mapping[str, Any]) -> float:
@@ -121,7 +129,6 @@ def interleaved(weight: Tensor, heads: int) -> Tensor:
 
 
 def _describe(writer: GGUFWriter, name: str, config: Mapping[str, Any]) -> None:
-    head = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
     writer.add_name(name)
     writer.add_context_length(config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
@@ -130,7 +137,7 @@ def _describe(writer: GGUFWriter, name: str, config: Mapping[str, Any]) -> None:
     writer.add_head_count(config["num_attention_heads"])
     writer.add_head_count_kv(_key_value_heads(config))
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_rope_dimension_count(head)
+    writer.add_rope_dimension_count(_head(config))
     writer.add_rope_freq_base(_theta(config))
     writer.add_vocab_size(config["vocab_size"])
 

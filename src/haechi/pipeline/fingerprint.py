@@ -102,8 +102,8 @@ def _contents(field: str, value: Any) -> str:
     if value is None:
         return "none"
     if field in ("base.name_or_path", "pretrain.start"):
-        folder = asset(EMBEDDED_BASE) if value == EMBEDDED_BASE else Path(value)
-        return hash_files([folder]) if folder.is_absolute() and folder.exists() else "by name"
+        folder = asset(EMBEDDED_BASE) if value == EMBEDDED_BASE else Path(value).expanduser()
+        return hash_files([folder.absolute()]) if folder.is_dir() else "by name"
     return hash_files(value if isinstance(value, tuple) else (value,))
 
 

@@ -200,7 +200,7 @@ PRETRAIN = Graph(
             name="pretrain",
             about="make a small base model, or go on from one",
             module="haechi.stages.pretrain",
-            settings=("seed", "language", "pretrain"),
+            settings=("seed", "pretrain"),
             files=("pretrain.start", "pretrain.text"),
             assets=_WORLDS,
         ),

@@ -7,6 +7,7 @@ from typing import Any
 
 from haechi.pipeline.files import read_json
 from haechi.pipeline.graph import READING
+from haechi.recipe import Recipe
 
 # Each metric with its factor and its decimals: rates are shown in percent, so that five systems fit a line.
 _METRICS = {
@@ -22,13 +23,14 @@ _METRICS = {
 }
 
 
-def summary(folder: Path) -> str:
-    """A table of the systems with 95 % intervals (once the run is evaluated), the report's path and the next step."""
+def summary(folder: Path, recipe: Recipe) -> str:
+    """A table of the systems with 95 % intervals (once the run is evaluated), the report's path and the next step; of a
+    base alone, what the recipe measures."""
     lines = []
     results = folder / "results.json"
     if results.is_file():
         lines += [*_table(read_json(results)["systems"]), ""]
-    lines += _measured(folder)
+    lines += _measured(folder, recipe)
     report = folder / "report.html"
     if report.is_file():
         lines.append(f"report  {report}")
@@ -37,11 +39,11 @@ def summary(folder: Path) -> str:
     return "\n".join(lines) or f"run     {folder}"
 
 
-def _measured(folder: Path) -> list[str]:
+def _measured(folder: Path, recipe: Recipe) -> list[str]:
     """What the measurements of a base alone found: a table each, a row a system under a condition, with 95 % intervals
     where there are any."""
     lines: list[str] = []
-    for stage in READING:
+    for stage in READING.plan(recipe) if recipe.reading else ():
         result = folder / stage.name / "result.json"
         if result.is_file():
             scores = folder / stage.name / "scores.json"

@@ -114,16 +114,17 @@ def bits_per_character(base: SharedBase, texts: Sequence[str]) -> float:
     """Mean bits that the model needs for a character of the texts [bits/character].
 
     The beginnings of documents are measured, in an order that is random and always the same, so that every source has
-    its share; each stretch of at most 512 tokens begins anew. Lower is better; models with other tokenizers can be
-    compared by it on the same texts.
+    its share; each stretch of at most 512 tokens (or what the model can read) begins anew. Lower is better; models
+    with other tokenizers can be compared by it on the same texts.
     """
+    length = min(_ROW, (getattr(base.model.config, "max_position_embeddings", None) or _ROW + 1) - 1)
     nats = characters = 0.0
     for whole in sorted(texts, key=lambda text: zlib.crc32(text.encode())):
         if characters >= _MEASURED:
             break
         text = whole[:_OF_A_DOCUMENT]
         ids = base.codec.encode(text)
-        rows = [Tree(_start(base.codec), [ids[start : start + _ROW]]) for start in range(0, len(ids), _ROW)]
+        rows = [Tree(_start(base.codec), [ids[start : start + length]]) for start in range(0, len(ids), length)]
         for start in range(0, len(rows), 4):
             some = rows[start : start + 4]
             nats -= sum(float(logps.sum()) for logps in token_logps(base, None, some, [list(range(len(some)))]))

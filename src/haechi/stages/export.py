@@ -13,7 +13,7 @@ from haechi.recipe.inputs import EMBEDDED_BASE
 
 
 def export(source: str, file: Path) -> None:
-    """Writes the merged model of a run, a model folder, or the embedded base as GGUF; whole or not at all.
+    """Writes the model that a run made, a model folder, or the embedded base as GGUF; whole or not at all.
 
     Raises:
         StageError: the run has no merged model, or the file's name ends otherwise.
@@ -36,6 +36,8 @@ def _folder(source: str) -> Path:
     if source == EMBEDDED_BASE:
         return asset(EMBEDDED_BASE)
     folder = Path(source)
+    if (folder / "pretrain" / "model").is_dir():
+        return folder / "pretrain" / "model"
     if (folder / "recipe.json").is_file():
         if not (folder / "merge" / "result.json").is_file():
             raise StageError(f"{folder}: has no merged model yet. Fix: haechi merge {folder}.")

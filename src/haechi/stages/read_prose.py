@@ -56,7 +56,7 @@ def read_prose(file: Path) -> tuple[list[Read], list[Read]]:
     parts: dict[str, list[Read]] = {"train": [], "test": []}
     for part, read in read_rows(file, lambda row: [_read(row)]):
         parts[part].append(read)
-    if missing := [part for part, some in parts.items() if not some]:
+    if missing := [part for part, questions in parts.items() if not questions]:
         raise InputError(file, f"has no question of part {missing[0]!r}", "give both parts")
     return parts["train"], parts["test"]
 
@@ -67,12 +67,15 @@ def _read(row: Row) -> tuple[str, Read]:
         raise row.fault(f"part {part!r} and language {language!r}", "write train or test, and ko or en")
     if not isinstance(passages, list) or not all(isinstance(one, dict) and "text" in one for one in passages):
         raise row.fault("'passages' is not a list of passages", 'write [{"title": "…", "text": "…"}, …]')
-    gold = int(row.number("gold", 0))
-    if not 1 <= gold <= len(passages):
-        raise row.fault(f"'gold' is {gold}, and there are {len(passages)} passages", "number them from 1")
-    shown = [(str(one.get("title", "")), str(one["text"])) for one in passages]
+    gold = row.number("gold", 0)
+    if gold not in range(1, len(passages) + 1):
+        raise row.fault(f"'gold' is {gold:g}, and there are {len(passages)} passages", "number them from 1")
+    shown = [
+        (row.check_text(one.get("title") or "", "title", blank=True), row.check_text(one["text"], "text"))
+        for one in passages
+    ]
     read = read_case(
-        row.identifier() or row.place, row.text("question"), shown, row.text("answer"), gold,
+        row.identifier() or row.place, row.text("question"), shown, row.text("answer"), int(gold),
         "ko" if language == "ko" else "en", topic=row.optional_text("topic") or "",
     )  # fmt: skip
     return part, read

@@ -108,7 +108,8 @@ def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path)
     for read, prompt in _fitting(task, base, some(examples, reading_of(task).examples, task.seed), "learned from"):
         target = read.case.target(_words(task, read))
         if target is not None:
-            trees.append(Tree(prompt, [answer_ids(base, prompt, target, read.case.question.id)]))
+            with suppress(ModelError):  # the answer may be what is too long
+                trees.append(Tree(prompt, [answer_ids(base, prompt, target, read.case.question.id)]))
     if not trees:
         raise StageError("none of the questions that SFT would learn from fits. Fix: raise prompt.max_prompt_tokens.")
     role = Role(base, trainable(settings.trainable), seed=task.seed)

@@ -71,6 +71,14 @@ def test_a_run_is_written_from_its_merged_model(folder: Path, tmp_path: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "run.gguf"], "nothing half-written is left"
 
 
+def test_a_run_of_pretraining_is_written_from_what_it_made(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "made" / "pretrain").mkdir(parents=True)
+    (tmp_path / "made" / "recipe.json").write_text("{}")
+    folder.rename(tmp_path / "made" / "pretrain" / "model")
+    export(str(tmp_path / "made"), tmp_path / "made.gguf")
+    assert (tmp_path / "made.gguf").read_bytes()[:4] == b"GGUF"
+
+
 @pytest.mark.parametrize("name", ["gpt2", "qwen3"])
 def test_what_is_no_plain_llama_is_refused(name: str, tmp_path: Path, checkpoint_folder: Any) -> None:
     with pytest.raises(ModelError, match=f"it is a {name}; only plain Llamas"):
@@ -83,6 +91,8 @@ def test_what_is_no_plain_llama_is_refused(name: str, tmp_path: Path, checkpoint
         ({"attention_bias": True}, "its layers have biases"),
         ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "its rotary positions are scaled"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "its rotary positions are scaled"),
+        ({"hidden_act": "gelu"}, "its feed-forward parts are computed with gelu"),
+        ({"head_dim": 12}, "its heads are 12 numbers wide"),
         ({"vocab_size": 9}, r"its tokenizer has \d+ pieces and its embeddings 9 rows"),
     ],
 )

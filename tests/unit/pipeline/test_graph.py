@@ -87,6 +87,19 @@ def test_a_fingerprint_knows_contents_and_not_places(toy: Toy, tmp_path: Path) -
     assert dependencies(toy.graph["first"], toy.recipe_in(tmp_path / "b"), {}).fingerprint != first
 
 
+def test_a_base_in_a_folder_is_known_by_its_contents_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "runs" / "model" / "weights"
+    weights.parent.mkdir(parents=True)
+    weights.write_text("one")
+    recipe = Recipe.model_validate({"base": {"name_or_path": "runs/model"}, "reading": {}})
+    before = dependencies(READING["worlds"], recipe, {}).files["base.name_or_path"]
+    weights.write_text("another")
+    assert dependencies(READING["worlds"], recipe, {}).files["base.name_or_path"] != before
+
+
 def test_the_hash_of_a_folder_covers_names_and_contents(tmp_path: Path) -> None:
     folder = tmp_path / "docs"
     (folder / "sub").mkdir(parents=True)

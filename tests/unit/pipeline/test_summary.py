@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 
 from haechi.pipeline.summary import summary
+from haechi.recipe import Recipe
+
+RECIPE = Recipe.model_validate({"documents": {"paths": ["documents"]}, "questions": {"path": "questions.jsonl"}})
 
 
 def test_a_base_alone_is_told_in_a_table_a_measurement(tmp_path: Path) -> None:
@@ -16,9 +19,13 @@ def test_a_base_alone_is_told_in_a_table_a_measurement(tmp_path: Path) -> None:
     ):
         (tmp_path / stage).mkdir()
         (tmp_path / stage / "result.json").write_text(json.dumps({"metrics": metrics}), "utf-8")
+    for stage in ("demo", "prose"):  # of an earlier measurement, perhaps of another base
+        (tmp_path / stage).mkdir()
+        (tmp_path / stage / "result.json").write_text('{"metrics": {"base/exact": 0.9}}', "utf-8")
     scores = {"ko_seen/base": {"questions": 16, "exact": {"value": 0.5, "low": 0.25, "high": 0.754, "n": 12}}}
     (tmp_path / "worlds" / "scores.json").write_text(json.dumps(scores), "utf-8")
-    assert summary(tmp_path).splitlines() == [
+    recipe = Recipe.model_validate({"reading": {"text": ["some.jsonl"], "demo": False}})
+    assert summary(tmp_path, recipe).splitlines() == [
         "worlds        questions  exact",
         "ko_seen/base  16         0.50 [0.25, 0.75]",
         "ko_seen/sft   0          –",
@@ -29,4 +36,4 @@ def test_a_base_alone_is_told_in_a_table_a_measurement(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_which_nothing_is_known_is_named(tmp_path: Path) -> None:
-    assert summary(tmp_path) == f"run     {tmp_path}"
+    assert summary(tmp_path, RECIPE) == f"run     {tmp_path}"

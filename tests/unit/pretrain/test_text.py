@@ -7,7 +7,7 @@ import json
 import math
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -170,6 +170,16 @@ def test_bits_per_character_are_what_the_logits_say(
     beginning = texts[1][:100]
     found = bits(base.codec.encode(beginning)) / 100
     assert bits_per_character(base, texts[1:]) == pytest.approx(found, rel=1e-5)
+
+
+def test_a_model_of_few_positions_is_measured_in_shorter_stretches(
+    tokenizer: PreTrainedTokenizerFast, make_model: Any
+) -> None:
+    """GPT-2 has learned positions, 512 of them here: the beginning and 511 tokens."""
+    base = SharedBase(make_model("gpt2"), Codec(tokenizer), "gpt2")
+    text = " ".join(KOREAN[:61])
+    assert len(base.codec.encode(text)) > 1024
+    assert 0 < bits_per_character(base, [text]) < 100
 
 
 def test_a_tokenizer_without_a_beginning_is_measured_too(tokenizer: PreTrainedTokenizerFast) -> None:

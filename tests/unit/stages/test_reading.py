@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from haechi.errors import InputError, StageError
 from haechi.models.load import load_base
 from haechi.pipeline.task import Silent, Task
 from haechi.pretrain.model import build_model
+from haechi.pretrain.text import read_corpus
 from haechi.pretrain.worlds.korean.speech import _TABLES
 from haechi.prompt.template import template
 from haechi.recipe import Recipe
@@ -187,6 +189,15 @@ def test_what_does_not_fit_is_left_out_and_told(tmp_path: Path, checkpoint_folde
         taught(made, base, [long], made.folder / "sft")
 
 
+def test_an_answer_that_does_not_fit_is_not_learned_from(tmp_path: Path, checkpoint_folder: Any) -> None:
+    """The base reads 512 tokens, and one of the written answers has more."""
+    made = task(tmp_path / "stage", checkpoint_folder("llama"), sft={"trainable": {"kind": "full"}, "epochs": 1})
+    base = load_base(str(checkpoint_folder("llama")), dtype="float32", device="cpu")
+    short = read_case("a", "누구?", PASSAGES, "오누리.", 1, "ko")
+    long = read_case("b", "누구?", PASSAGES, "오누리이다. " * 200, 1, "ko")
+    assert taught(made, base, [long, short], made.folder / "sft")[1] == 1
+
+
 def test_measured_worlds_have_names_and_templates_that_training_has_not() -> None:
     seen = read_worlds._asked("a", 20, 1, 3, "ko")
     unseen = read_worlds._asked("a", 20, 1, 3, "ko", unseen_names=True, unseen_templates=True)
@@ -239,7 +250,10 @@ def test_prose_is_read_in_two_parts(tmp_path: Path, checkpoint_folder: Any) -> N
         (prose("dev"), r"real.jsonl:2: part 'dev' and language 'ko'"),
         (prose("test", language="fr"), r"real.jsonl:2: part 'test' and language 'fr'"),
         (prose("test", gold=3), r"real.jsonl:2: 'gold' is 3, and there are 2 passages"),
+        (prose("test", gold=1.5), r"real.jsonl:2: 'gold' is 1.5, and there are 2 passages"),
         (prose("test", passages="등대"), r"real.jsonl:2: 'passages' is not a list"),
+        (prose("test", passages=[{"title": "등대", "text": None}]), r"real.jsonl:2: 'text' is null, not text"),
+        (prose("test", passages=[{"title": 3, "text": "가"}]), r"real.jsonl:2: 'title' is int, not text"),
         (prose("train"), r"real.jsonl: has no question of part 'test'"),
     ],
 )
@@ -255,6 +269,22 @@ def test_files_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"b/real.jsonl.gz: goes by the name 'real', as .*a/real.jsonl does"):
         read_prose.named(files)
     assert list(read_prose.named([files[0], tmp_path / "other.jsonl"])) == ["real", "other"]
+
+
+def test_a_passage_without_a_title_has_none(tmp_path: Path) -> None:
+    """And Hangul spelt in letters is put together, as in questions and answers."""
+    spelt = [{"title": None, "text": unicodedata.normalize("NFD", "등대지기는 오누리이다.")}]
+    file = write_prose(tmp_path / "real.jsonl", [prose("train"), prose("test", passages=spelt)])
+    (passage,) = read_prose.read_prose(file)[1][0].case.context.passages
+    assert (passage.title, passage.text) == ("", "등대지기는 오누리이다.")
+
+
+def test_text_of_which_nothing_is_held_out_is_told(tmp_path: Path, checkpoint_folder: Any) -> None:
+    file = tmp_path / "few.jsonl"
+    file.write_text('{"text": "등대는 높다."}\n', "utf-8")
+    assert not any(read_corpus([file], 0).held_out.values())
+    with pytest.raises(InputError, match=r"few\.jsonl: holds no document that is measured on\. Fix: give more"):
+        read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(file)]))
 
 
 def test_a_folder_without_text_is_told(tmp_path: Path, checkpoint_folder: Any) -> None:
