@@ -211,6 +211,19 @@ def test_a_measured_base_goes_on_by_the_same_words(
     assert last.endswith("Go on with: haechi evaluate --base saessak --folder 'two words' --reading.worlds 3")
 
 
+@pytest.mark.parametrize(
+    ("words", "instructed"),
+    [(["saessak"], False), (["owner/model"], True), (["owner/model", "--prompt.instructed", "false"], False)],
+)
+def test_only_the_embedded_base_is_asked_without_an_instruction(
+    words: list[str], instructed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Recipe] = []
+    monkeypatch.setattr("haechi.pipeline.run.run", lambda recipe, *_, **__: asked.append(recipe))
+    assert main(["evaluate", "--base", *words]) == 0
+    assert asked[0].prompt.instructed is instructed and asked[0].prompt.max_prompt_tokens == 1750
+
+
 def test_an_option_that_measuring_a_base_does_not_read_is_refused(capsys: Output) -> None:
     assert main(["evaluate", "--base", "saessak", "--sft.epochs", "9"]) == 2
     assert "--sft.epochs: measuring a base does not read it. Fix: leave it out" in capsys.readouterr().err

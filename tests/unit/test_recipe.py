@@ -283,3 +283,11 @@ def test_every_field_of_every_section_is_documented() -> None:
         waiting += kind.__subclasses__()
     assert [name for section in sections for name in undocumented(section)] == []
     assert {"ppo.rewards.length_budget", "questions.split.train", "pretrain.curriculum"} <= set(dotted_keys(Recipe))
+
+
+@pytest.mark.parametrize("name", ["demo", "saessak", "saessak_on"])
+def test_the_recipes_of_the_repository_can_be_read(name: str, tmp_path: Path) -> None:
+    """The model that saessak_on goes on from is made by saessak, and is no part of the repository."""
+    text = (Path(__file__).parents[2] / "recipes" / f"{name}.yaml").read_text("utf-8")
+    (tmp_path / "recipe.yaml").write_text(text.replace("../runs/saessak/pretrain/model", "saessak"), "utf-8")
+    assert load_recipe(tmp_path / "recipe.yaml").name == name

@@ -43,6 +43,26 @@ def test_another_reader_finds_the_same_model(folder: Path, tmp_path: Path) -> No
     assert read.config.rope_parameters["rope_theta"] == 1e6
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_grouped_queries_and_an_output_layer_of_its_own(
+    tied: bool, folder: Path, tmp_path: Path, checkpoint_folder: Any
+) -> None:
+    """Two key-value heads for four query heads; rows of each are interleaved by their own number of heads."""
+    written = LlamaForCausalLM.from_pretrained(checkpoint_folder("llama"), dtype=torch.float32)
+    if not tied:
+        weight = torch.randn(written.lm_head.weight.shape, generator=torch.Generator().manual_seed(2))
+        written.config.tie_word_embeddings = False
+        written.lm_head.weight = torch.nn.Parameter(weight * 0.1)
+    written.save_pretrained(folder)
+    export(str(folder), tmp_path / "model.gguf")
+    read = AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file="model.gguf", dtype=torch.float32)
+    ids = torch.arange(3, 120).reshape(1, -1)
+    with torch.no_grad():
+        ours, theirs = written(ids).logits, read(ids).logits
+    assert read.config.num_key_value_heads == 2
+    assert float((ours - theirs).abs().max()) < 2e-2 < float(ours.std())
+
+
 def test_another_reader_cuts_text_alike(folder: Path, tmp_path: Path) -> None:
     """But for the blank that Transformers' reader puts before a text."""
     export(str(folder), tmp_path / "model.gguf")

@@ -138,9 +138,11 @@ def test_each_condition_is_of_its_names_and_templates(tmp_path: Path, monkeypatc
     """SFT learns from names and templates of the training; what is measured is of neither's, as its name says."""
     made = task(tmp_path / "stage", "saessak", worlds=3, passages=2, examples=5)
     drawn: dict[str, dict[str, dict[str, bool]]] = {}
+    sizes: dict[str, set[Any]] = {}
 
     def noted(seed: str, *numbers: Any, **conditions: bool) -> list[Any]:
         drawn.setdefault(f"{numbers[-1]} {seed.split('-')[0]}", {})[seed] = conditions
+        sizes.setdefault(seed.split("-")[0], set()).add(numbers[:-1])
         return []
 
     monkeypatch.setattr(read_worlds, "_asked", noted)
@@ -148,6 +150,7 @@ def test_each_condition_is_of_its_names_and_templates(tmp_path: Path, monkeypatc
     monkeypatch.setattr(read_worlds, "taught", lambda *_: (None, 0))
     monkeypatch.setattr(read_worlds, "scored", lambda *_: Scores(0, {}))
     read_worlds.run(made)
+    assert sizes == {"sft": {(5, 1, 2)}, "measured": {(3, 2, 2)}}, "worlds, and their fewest and most passages"
     for language in ("ko", "en"):
         assert drawn[f"{language} sft"] == {f"sft-3-{language}": {}}
         assert drawn[f"{language} measured"] == {
@@ -299,6 +302,27 @@ def test_bits_are_told_of_held_out_text_alone(tmp_path: Path, checkpoint_folder:
     file = write_prose(tmp_path / "text.jsonl", rows)
     found = read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(file)]))
     assert found.keys() == {"bits_per_character/ko"} and found["bits_per_character/ko"] > 1
+
+
+def test_the_demo_is_measured_on_its_test_pages_before_and_after_sft(
+    tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_model(tokenizer, layers=2, width=32, heads=2, intermediate=32, seed=0).save_pretrained(tmp_path / "base")
+    tokenizer.save_pretrained(tmp_path / "base")
+    made = task(tmp_path / "stage", tmp_path / "base", sft={"trainable": {"kind": "full"}})
+    whole = read_demo.demo_recipe(made.recipe).model_dump()
+    whole["questions"]["limit"], whole["sft"]["learning_rate"] = 200, 1e-2
+    monkeypatch.setattr(read_demo, "demo_recipe", lambda _: Recipe.model_validate(whole))
+    found = read_demo.run(made)
+    split = made.folder / "demo" / "split"
+    asked = [json.loads(line)["question"]["text"] for line in (split / "test.jsonl").read_text("utf-8").splitlines()]
+    answers = {
+        system: [json.loads(line) for line in (made.folder / f"{system}.jsonl").read_text("utf-8").splitlines()]
+        for system in ("base", "sft")
+    }
+    assert [row["question"] for row in answers["base"]] == [row["question"] for row in answers["sft"]] == asked
+    assert found["base/questions"] == len(asked) > 10
+    assert [row["answer"] for row in answers["base"]] != [row["answer"] for row in answers["sft"]]
 
 
 def test_the_demo_is_asked_as_the_recipe_of_the_demo_asks() -> None:
