@@ -224,6 +224,26 @@ def test_only_the_embedded_base_is_asked_without_an_instruction(
     assert asked[0].prompt.instructed is instructed and asked[0].prompt.max_prompt_tokens == 1750
 
 
+@pytest.mark.parametrize(("base", "folder"), [("saessak", "saessak"), ("../made/model", "made-model")])
+def test_each_base_is_measured_in_a_folder_of_its_own(
+    base: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "made" / "model").mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    used: list[Path] = []
+    monkeypatch.setattr("haechi.pipeline.run.run", lambda _, path, **__: used.append(path))
+    assert main(["evaluate", "--base", base]) == 0
+    assert used == [Path("runs") / f"reading-{folder}"]
+
+
+def test_what_a_base_was_measured_with_is_no_run(tmp_path: Path, capsys: Output) -> None:
+    (tmp_path / "measured").mkdir()
+    (tmp_path / "measured" / "recipe.json").write_text('{"reading": {}}')
+    assert main(["evaluate", str(tmp_path / "measured")]) == 2
+    assert "Fix: haechi evaluate --base saessak --folder" in capsys.readouterr().err
+
+
 def test_an_option_that_measuring_a_base_does_not_read_is_refused(capsys: Output) -> None:
     assert main(["evaluate", "--base", "saessak", "--sft.epochs", "9"]) == 2
     assert "--sft.epochs: measuring a base does not read it. Fix: leave it out" in capsys.readouterr().err

@@ -53,7 +53,7 @@ Draws the report of a finished run again. Nothing is trained, even if the recipe
 _FORCE_ONE = "Run this stage again although its result stands. Takes no value."
 _BASE_OPTIONS = {
     "base": "The base: saessak, a folder, or a name on the Hub.",
-    "folder": "Folder of the results; runs/reading if not given.",
+    "folder": "Folder of the results; runs/reading-NAME if not given.",
     "text": "Files or folders of public text.",
     "prose": "Files of questions on real prose.",
 }
@@ -144,7 +144,8 @@ def _evaluate_base(words: list[str]) -> int:
         raise RecipeError(
             f"--{idle[0]}: measuring a base does not read it. Fix: leave it out; see haechi evaluate --base --help."
         )
-    folder = Path(one(arguments.options, "folder") or "runs/reading")
+    called = "-".join(part for part in Path(name).parts if part.strip("./~"))
+    folder = Path(one(arguments.options, "folder") or f"runs/reading-{called}")
     return _walk(recipe, folder, READING, again=shlex.join(["evaluate", *words]))
 
 
@@ -158,6 +159,11 @@ def stage(stage: str, words: list[str], graph: Graph | None) -> int:
     arguments = parse(words, frozenset({"force"}))
     (target,) = exactly(arguments, "RUN", f"haechi {stage} runs/library")
     recipe, folder = _saved(Path(target), arguments.options)
+    if recipe.reading is not None and not recipe.documents.paths:
+        raise RecipeError(
+            f"{target}: holds what a base was measured with, and no run. Fix: haechi evaluate --base "
+            f"{recipe.base.name_or_path} --folder {target}."
+        )
     return _walk(recipe, folder, graph, only=stage, force="force" in arguments.options)
 
 

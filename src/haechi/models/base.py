@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -32,16 +33,23 @@ class SharedBase:
         codec: the tokenizer.
         name: what the user called it.
         provenance: where the weights come from (revision or sha256), recorded with the run.
+        terms: files of the base's folder that say under what terms it may be used; a model made of it takes them along.
         shared_forward: whether prompt trees are exact on this architecture (`check_forward`).
     """
 
     def __init__(
-        self, model: PreTrainedModel, codec: Codec, name: str, provenance: dict[str, str] | None = None
+        self,
+        model: PreTrainedModel,
+        codec: Codec,
+        name: str,
+        provenance: dict[str, str] | None = None,
+        terms: Sequence[Path] = (),
     ) -> None:
         self.model = model.eval().requires_grad_(False)
         self.codec = codec
         self.name = name
         self.provenance = provenance or {}
+        self.terms = terms
         self.shared_forward = True
         self.body: nn.Module = model.base_model
         self.layers = _decoder_layers(model)

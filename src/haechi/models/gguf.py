@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from haechi.errors import ModelError
+from haechi.models.load import terms_in
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -42,7 +43,8 @@ _NEVER_MERGED = -1e6  # score of a piece that no merge makes
 
 
 def write_gguf(folder: Path, file: Path, name: str) -> None:
-    """Writes the model of a Transformers folder under a name, its weights in float16 and its norms in float32.
+    """Writes the model of a Transformers folder under a name, its weights in float16 and its norms in float32, and the
+    terms that lie in the folder as the description.
 
     Raises:
         ModelError: the package `gguf` is missing, or the model is no plain Llama with a byte-fallback BPE.
@@ -59,6 +61,8 @@ def write_gguf(folder: Path, file: Path, name: str) -> None:
         )
     writer = GGUFWriter(str(file), "llama")
     _describe(writer, name, config)
+    if terms := terms_in(folder):
+        writer.add_description("\n\n".join(file.read_text("utf-8", errors="replace") for file in terms))
     _add_tokenizer(writer, tokenizer, config)
     heads = {"attn_q": config["num_attention_heads"], "attn_k": _key_value_heads(config)}
     for part in sorted(folder.glob("*.safetensors")):
@@ -179,3 +183,5 @@ def _json(file: Path) -> dict[str, Any]:
         return json.loads(file.read_text("utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{file}: missing. Fix: name a folder that holds a model, as runs/NAME/merge/model.") from None
+    except ValueError as error:
+        raise ModelError(f"{file}: is not JSON ({error}). Fix: fetch or make the model's folder again.") from None

@@ -28,9 +28,10 @@ Dtype = Literal["auto", "float32", "bfloat16"]
 Quantise = Literal["none", "nf4"]
 
 # Of a repository on the Hub only these are ever fetched: no pickles, no Python.
-_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja", "LICENSE*", "NOTICE*"]
 # What a tokenizer must be able to give back, if it can.
 _PROBE = "푸른 등대의 높이는 37미터이다. [1] It is tall."
+_TERMS = ("LICENSE", "LICENCE", "NOTICE", "COPYING")
 _PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -54,7 +55,7 @@ def load_base(
     _refuse_non_finite(model, name)
     codec = Codec(_load_tokenizer(folder, name), name)
     _refuse_unknown_ids(model, codec, name, folder)
-    base = SharedBase(model, codec, name, provenance | {"dtype": str(model.dtype)})
+    base = SharedBase(model, codec, name, provenance | {"dtype": str(model.dtype)}, terms=terms_in(folder))
     check_forward(base)
     return base
 
@@ -62,6 +63,11 @@ def load_base(
 def embedded_folder() -> Path:
     """Where the embedded base lies in the package."""
     return Path(__file__).parent.parent / "assets" / EMBEDDED
+
+
+def terms_in(folder: Path) -> tuple[Path, ...]:
+    """The files of a model's folder that say whose it is and what one may do with it: they go where the weights go."""
+    return tuple(sorted(file for file in folder.iterdir() if file.is_file() and file.name.startswith(_TERMS)))
 
 
 @torch.no_grad()

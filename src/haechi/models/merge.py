@@ -6,6 +6,7 @@ Legend: N answer tokens.
 from __future__ import annotations
 
 import copy
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +67,13 @@ def merged_model(base: SharedBase, role: Role) -> PreTrainedModel:
     return model
 
 
-def save_merged(model: PreTrainedModel, base: SharedBase, folder: Path) -> None:
-    """Writes safetensors, config and tokenizer: all that `AutoModelForCausalLM.from_pretrained(folder)` needs."""
+def save_model(model: PreTrainedModel, base: SharedBase, folder: Path) -> None:
+    """Writes a model that was made of a base: safetensors, config and tokenizer, which is all that
+    `AutoModelForCausalLM.from_pretrained(folder)` needs, and the terms of the base."""
     model.save_pretrained(folder, safe_serialization=True)
     base.codec.save(folder)
+    for file in base.terms:
+        shutil.copyfile(file, folder / file.name)
 
 
 def compare(

@@ -106,6 +106,7 @@ def _peak_of_process() -> int:
 class StopSignals:
     """Within a `with` block the first SIGINT or SIGTERM only raises a flag; the second interrupts at once.
 
+    Of two blocks, one in the other, both are told: a run within a stage may end before anybody looks at its flag.
     Outside the main thread, where Python allows no handlers, signals keep their meaning.
     """
 
@@ -124,6 +125,9 @@ class StopSignals:
     ) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
+            outer = getattr(handler, "__self__", None)
+            if isinstance(outer, StopSignals) and self.received == number:
+                outer.received = number
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.received is not None:

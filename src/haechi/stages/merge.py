@@ -13,7 +13,7 @@ from haechi.engine.trees import Tree, micro_batches
 from haechi.errors import ModelError
 from haechi.models.base import SharedBase
 from haechi.models.load import load_base
-from haechi.models.merge import compare, merged_model, save_merged
+from haechi.models.merge import compare, merged_model, save_model
 from haechi.pipeline.task import Task
 from haechi.stages.cases import load_cases, prompt_of, words_of
 from haechi.stages.models import aligned_role, base_of
@@ -40,7 +40,7 @@ def run(task: Task) -> dict[str, Any]:
     before = token_logps(base, policy, trees, groups)
     building = task.folder / "building"
     shutil.rmtree(building, ignore_errors=True)
-    save_merged(merged_model(base, policy), base, building)
+    save_model(merged_model(base, policy), base, building)
     merged = load_base(str(building), dtype="float32", device=str(base.device))
     after = token_logps(merged, None, trees, groups)
     again = [group[0].ids for group in sample(merged, None, prompts, greedy)]

@@ -14,6 +14,7 @@ from haechi.engine.loop import Hooks, LoopSettings, train
 from haechi.errors import RecipeError
 from haechi.models.base import SharedBase
 from haechi.models.load import best_device, load_base
+from haechi.models.merge import save_model
 from haechi.pipeline.files import building
 from haechi.pipeline.task import Task
 from haechi.pretrain.mixture import WORDS, Mixture, Phase
@@ -74,8 +75,7 @@ def run(task: Task) -> dict[str, Any]:
     )
     model.bfloat16()
     with building(task.folder / "model") as folder:
-        model.save_pretrained(folder, safe_serialization=True)
-        base.codec.save(folder)
+        save_model(model, base, folder)
     model.float()  # what is measured are the weights as saved, computed with as `haechi evaluate --base` does
     measured = validate(base, 100, task.seed + 1)
     if settings.english_share:

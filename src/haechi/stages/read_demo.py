@@ -46,7 +46,7 @@ class _Inside:
 
 def demo_recipe(recipe: Recipe) -> Recipe:
     """The demo's documents and questions, asked of the recipe's base as recipes/demo.yaml asks them."""
-    reading = recipe.reading or Reading()
+    reading, prompt = recipe.reading or Reading(), recipe.prompt
     return Recipe.model_validate(
         {
             "name": "demo",
@@ -54,7 +54,11 @@ def demo_recipe(recipe: Recipe) -> Recipe:
             "threads": recipe.threads,
             "seed": recipe.seed,
             "base": recipe.base.model_dump(),
-            "prompt": {"instructed": recipe.prompt.instructed, "max_prompt_tokens": 480, "max_answer_tokens": 32},
+            "prompt": {
+                "instructed": prompt.instructed,
+                "max_prompt_tokens": min(480, prompt.max_prompt_tokens),  # a base may read no more
+                "max_answer_tokens": min(32, prompt.max_answer_tokens),
+            },
             "documents": {"paths": "package:demo/documents", "max_chars": 45, "k": 4},
             "questions": {
                 "path": "package:demo/questions.jsonl",

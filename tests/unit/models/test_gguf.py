@@ -143,8 +143,10 @@ def test_a_folder_of_an_older_transformers_gives_the_same_file(folder: Path, tmp
 
 
 def test_the_file_says_its_name_and_that_no_blank_is_put_before_a_text(folder: Path, tmp_path: Path) -> None:
+    (folder / "NOTICE.md").write_text("읽은 글: 모두 지어낸 것", "utf-8")
     export(str(folder), tmp_path / "any.gguf")
     fields = GGUFReader(tmp_path / "any.gguf").fields
+    assert fields["general.description"].contents() == "읽은 글: 모두 지어낸 것", "the terms come along"
     assert fields["general.name"].contents() == "model"
     assert fields["tokenizer.ggml.add_space_prefix"].contents() is False
     assert fields["tokenizer.ggml.add_bos_token"].contents() is True
@@ -158,3 +160,9 @@ def test_what_cannot_be_written_is_told(source: str, file: str, message: str, tm
     with pytest.raises(HaechiError, match=message):
         export(source, tmp_path / file)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_folder_is_named(folder: Path, tmp_path: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": ')
+    with pytest.raises(ModelError, match=r"config\.json: is not JSON .*\. Fix: fetch or make"):
+        export(str(folder), tmp_path / "model.gguf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from haechi.engine.forward import token_logps
 from haechi.engine.rollout import Sampling, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.models.merge import Agreement, compare, merged_model, save_merged
+from haechi.models.load import load_base
+from haechi.models.merge import Agreement, compare, merged_model, save_model
 from haechi.models.roles import Role, Trainable
 
+FolderOf = Callable[[str], Path]
 SHAPES = ((11, (4, 2)), (5, (3,)))
 LORA, TOP, FULL = Trainable("lora", rank=3, alpha=12.0), Trainable("top_layers", layers=1), Trainable("full")
 CHAINS = {
@@ -63,8 +66,8 @@ def test_merged_equals_unmerged(
     assert found.accepted(1e-4), found
     assert found.answers == 2
 
-    save_merged(model, base, tmp_path)
-    assert not list(tmp_path.glob("*.bin"))
+    save_model(model, base, tmp_path)
+    assert not list(tmp_path.glob("*.bin")) and not list(tmp_path.glob("NOTICE*"))
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32).eval()
     assert type(loaded) is type(base.model)
     ids = torch.tensor([[*trees[0].prompt, *trees[0].answers[0]]])
@@ -75,6 +78,19 @@ def test_merged_equals_unmerged(
     assert AutoTokenizer.from_pretrained(tmp_path).encode("등대는 어디에 있나요?") == base.codec.tokenizer.encode(
         "등대는 어디에 있나요?"
     )
+
+
+def test_the_terms_of_a_base_go_where_its_weights_go(checkpoint_folder: FolderOf, tmp_path: Path) -> None:
+    """From a folder to the base, to what is merged into it, and from there to the next one."""
+    shutil.copytree(checkpoint_folder("llama"), tmp_path / "base")
+    for name in ("NOTICE.md", "LICENSE", "README.md"):
+        (tmp_path / "base" / name).write_text(f"{name} 가", "utf-8")
+    for source, target in (("base", "made"), ("made", "made of it")):
+        base = load_base(str(tmp_path / source), dtype="float32", device="cpu")
+        save_model(base.model, base, tmp_path / target)
+    assert (tmp_path / "made of it" / "NOTICE.md").read_text("utf-8") == "NOTICE.md 가"
+    assert (tmp_path / "made of it" / "LICENSE").read_text("utf-8") == "LICENSE 가"
+    assert not (tmp_path / "made of it" / "README.md").exists(), "it is about another model"
 
 
 def test_a_merge_of_another_role_is_not_accepted(

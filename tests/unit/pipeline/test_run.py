@@ -19,7 +19,7 @@ import pytest
 from haechi.errors import DivergedError, StageError
 from haechi.pipeline.graph import Graph
 from haechi.pipeline.lock import LOCK, locked
-from haechi.pipeline.machine import require_space
+from haechi.pipeline.machine import StopSignals, require_space
 from haechi.pipeline.run import Run, run, stage_seed
 from haechi.pipeline.task import StoppedError
 
@@ -457,3 +457,15 @@ assert 0 < small.seconds < large.seconds
 def test_a_stage_s_peak_is_its_own_and_counts_memory_given_back() -> None:
     # A process of its own: in a large test session the kernel's peak may be far above anything reached here.
     assert subprocess.run([sys.executable, "-c", METERED], check=False).returncode == 0
+
+
+def test_a_signal_within_a_run_within_a_stage_reaches_both() -> None:
+    """It came in the inner run's last step, which has no later stage to stop before."""
+    with StopSignals() as outer:
+        with StopSignals() as inner:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert inner.received == outer.received == signal.SIGTERM
+    with StopSignals() as outer:
+        with StopSignals() as inner:
+            pass
+        assert inner.received is outer.received is None

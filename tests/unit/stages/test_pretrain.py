@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -72,6 +75,37 @@ def test_it_goes_on_from_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     moved = load_file(third.folder / "model" / "model.safetensors")
     assert not torch.equal(moved["model.embed_tokens.weight"], born["model.embed_tokens.weight"])
     assert not (third.folder / "tokenizer").exists()
+
+
+def test_two_processes_make_the_same_bytes(tmp_path: Path) -> None:
+    """Whatever order Python's sets and hashes have in each."""
+    file = write_text(tmp_path / "text.jsonl")
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write('{"text": "한 번씩 나오는 한자: 天地玄黃宇宙洪荒日月盈昃辰宿列張"}\n')
+    for hashes in ("1", "2"):
+        settings = with_text(file) | {"steps": 2, "curriculum": with_text(file)["curriculum"][1:]}
+        settings["curriculum"][0]["steps"] = 2
+        subprocess.run(
+            [sys.executable, "-c", _MAKE, str(tmp_path / hashes), json.dumps(TINY | settings)],
+            env=os.environ | {"PYTHONHASHSEED": hashes}, check=True,
+        )  # fmt: skip
+    made = [tmp_path / hashes / "pretrain" / "model" for hashes in ("1", "2")]
+    for name in ("tokenizer.json", "model.safetensors", "config.json"):
+        assert (made[0] / name).read_bytes() == (made[1] / name).read_bytes(), name
+
+
+_MAKE = """
+import json, sys
+from pathlib import Path
+from haechi.pipeline.graph import PRETRAIN
+from haechi.pipeline.run import run
+from haechi.pretrain import tokenizer
+from haechi.recipe import Recipe
+from haechi.stages import pretrain
+pretrain._TOKENIZER_WORLDS, tokenizer._OTHERS = 200, 9  # so few that equally common characters compete
+pretrain.validate = lambda *_, **__: {}
+run(Recipe.model_validate({"threads": 1, "pretrain": json.loads(sys.argv[2])}), Path(sys.argv[1]), graph=PRETRAIN)
+"""
 
 
 def test_verdicts_have_to_be_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

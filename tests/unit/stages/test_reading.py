@@ -325,6 +325,12 @@ def test_the_demo_is_measured_on_its_test_pages_before_and_after_sft(
     assert [row["answer"] for row in answers["base"]] != [row["answer"] for row in answers["sft"]]
 
 
+def test_a_base_that_reads_little_is_asked_shorter_prompts_of_the_demo() -> None:
+    given = {"prompt": {"max_prompt_tokens": 200, "max_answer_tokens": 9}, "reading": {}}
+    prompt = read_demo.demo_recipe(Recipe.model_validate(given)).prompt
+    assert (prompt.max_prompt_tokens, prompt.max_answer_tokens) == (200, 9)
+
+
 def test_the_demo_is_asked_as_the_recipe_of_the_demo_asks() -> None:
     """What this measurement repeats of recipes/demo.yaml is what stands there."""
     import yaml
