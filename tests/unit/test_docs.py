@@ -9,11 +9,16 @@ import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
 generate = runpy.run_path(str(DOCS / "generate.py"))
+curve = runpy.run_path(str(DOCS / "saessak" / "curve.py"))
 
 
 def test_the_page_about_recipes_is_up_to_date() -> None:
     text = (DOCS / "recipes.md").read_text(encoding="utf-8")
     assert generate["page"](text) == text, "run: python docs/generate.py"
+
+
+def test_the_curve_of_saessak_is_up_to_date() -> None:
+    assert curve["figure"]() == (DOCS / "saessak" / "curve.svg").read_text("utf-8"), "run: python docs/saessak/curve.py"
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from haechi.evaluate.answers import contains
 from haechi.evaluate.score import Scores, score_answer
 from haechi.prompt.citations import citations, without_citations
 from haechi.prompt.template import Template
@@ -117,10 +118,15 @@ def _wrong_values(asked: Asked, words: Template, others: Sequence[Question], dra
     for other in draw.sample(others, len(others)):
         if other.answer is None or other.answer == asked.question.answer:
             continue
-        told = [n for n, passage in enumerate(asked.passages, 1) if any(s in passage.text for s in other.accepted)]
+        told = [n for n, passage in enumerate(asked.passages, 1) if _tells(passage.text, other)]
         number = told[0] if told else draw.randint(1, max(len(asked.passages), 1))
         (standing if told else elsewhere).append(words.reply(other.answer, number).strip())
     return list(dict.fromkeys(standing + elsewhere))
+
+
+def _tells(text: str, other: Question) -> bool:
+    """Whether an answer stands in a passage, numbers whole. The plain search spares nearly all of the exact ones."""
+    return any(accepted in text and contains(text, accepted) for accepted in other.accepted)
 
 
 def _scores(asked: Asked, answer: str, words: Template) -> Scores:

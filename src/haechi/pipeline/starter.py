@@ -68,7 +68,7 @@ language: en
 seed: 0                 # same seed, machine and number of threads: same result
 
 base:
-  name_or_path: Qwen/Qwen3-0.6B # fetched once from the Hub; saessak, which comes with haechi, reads Korean only
+  name_or_path: Qwen/Qwen3-0.6B # fetched once from the Hub; saessak, which comes with haechi, reads little English
 
 prompt:
   instructed: true      # an instruction stands before the passages

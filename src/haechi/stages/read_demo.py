@@ -59,7 +59,7 @@ def demo_recipe(recipe: Recipe) -> Recipe:
                 "max_prompt_tokens": min(480, prompt.max_prompt_tokens),  # a base may read no more
                 "max_answer_tokens": min(32, prompt.max_answer_tokens),
             },
-            "documents": {"paths": "package:demo/documents", "max_chars": 45, "k": 4},
+            "documents": {"paths": "package:demo/documents", "max_chars": 45, "k": 2},
             "questions": {
                 "path": "package:demo/questions.jsonl",
                 "practice": 0.5,

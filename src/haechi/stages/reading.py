@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,11 +127,22 @@ def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read
     fitting = _fitting(task, base, asked, "asked")
     prompts = [prompt for _, prompt in fitting]
     greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
-    answers = sample(base, role, prompts, greedy, progress=task.progress.update) if prompts else []
+    answers = sample(base, role, prompts, greedy, progress=_told(task)) if prompts else []
     texts = [base.codec.decode(group[0].ids) for group in answers]
     rows = [_row(read.case, text, _words(task, read)) for (read, _), text in zip(fitting, texts, strict=True)]
     write_jsonl(file, rows)
     return Scores(len(rows), intervals(rows, task.recipe.evaluate.bootstrap))
+
+
+def _told(task: Task) -> Callable[[int, int], None]:
+    """Shows how many prompts are answered, and leaves where the user asked to stop: minutes may lie between stages."""
+
+    def told(done: int, total: int) -> None:
+        task.progress.update(done, total)
+        if task.stopping():
+            raise task.stopped()
+
+    return told
 
 
 def write_scores(task: Task, scores: Mapping[str, Scores]) -> dict[str, float]:

@@ -148,3 +148,10 @@ def test_without_accepted_strings_the_answer_nearer_to_the_written_one_is_better
     judged = compare(free, far, near, WORDS, error_rate=0.0, seed=0)
     assert judged is not None
     assert (judged.chosen, judged.kind) == (near, "value")
+
+
+def test_a_part_of_a_number_does_not_stand_in_a_passage() -> None:
+    short = Question(id="short", text="다리는 얼마나 긴가요?", answer="7미터입니다.", accepted=("7미터",))
+    without = asked(gold_numbers=(), should_abstain=True)
+    firsts = {spoil(without, WORDS.abstention, WORDS, [short, TALL], seed=seed)[0] for seed in range(20)}
+    assert firsts == {"37미터입니다. [1]"}

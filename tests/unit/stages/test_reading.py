@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from haechi.errors import InputError, StageError
 from haechi.models.load import load_base
-from haechi.pipeline.task import Silent, Task
+from haechi.pipeline.task import Silent, StoppedError, Task
 from haechi.pretrain.model import build_model
 from haechi.pretrain.text import read_corpus
 from haechi.pretrain.worlds.korean.speech import _TABLES
@@ -295,6 +296,14 @@ def test_a_folder_without_text_is_told(tmp_path: Path, checkpoint_folder: Any) -
     (tmp_path / "empty" / "page.json").write_text("{}")
     with pytest.raises(InputError, match=r"empty: holds no .jsonl file"):
         read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(tmp_path / "empty")]))
+
+
+def test_a_wish_to_stop_is_heard_while_questions_are_asked(tmp_path: Path, checkpoint_folder: Any) -> None:
+    made = replace(task(tmp_path / "stage", checkpoint_folder("llama")), received=lambda: signal.SIGTERM)
+    base = load_base(made.recipe.base.name_or_path, dtype="float32", device="cpu")
+    with pytest.raises(StoppedError) as stopped:
+        scored(made, base, None, [read_case("a", "누구?", PASSAGES, "오누리.", 1, "ko")], made.folder / "some.jsonl")
+    assert stopped.value.exit_code == 143 and not (made.folder / "some.jsonl").exists()
 
 
 def test_bits_are_told_of_held_out_text_alone(tmp_path: Path, checkpoint_folder: Any) -> None:

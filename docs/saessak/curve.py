@@ -1,0 +1,95 @@
+"""Draw docs/saessak/curve.svg from the curves of saessak's two parts: `python docs/saessak/curve.py`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from haechi.report.svg import WIDTH, Frame, Scale, drawing, element, join, line, polyline
+
+FIGURE = Path(__file__).with_name("curve.svg")
+PARTS = ("metrics.jsonl", "metrics_on.jsonl")  # recipes/saessak.yaml, recipes/saessak_on.yaml
+
+# Legible on white and on black: the figure is an image, which knows nothing of the page that it stands in.
+_STYLE = """
+text { font: 10.5px sans-serif; fill: #808080; }
+.grid, .axis, .border { stroke: #808080; stroke-opacity: 0.3; } .border { stroke-dasharray: 2 3; }
+polyline { fill: none; stroke: var(--tone); stroke-width: 1.8; stroke-linejoin: round; }
+.unseen { stroke-dasharray: 4 3; }
+tspan { fill: var(--tone); }
+.exact { --tone: #2f8f5b; } .abstains { --tone: #c8742a; } .judges, .loss { --tone: #5a7fd0; }
+"""
+_PANEL = 180.0
+_HIGHEST = 1.2  # nats; what lies above, the first steps of the validation, is drawn there
+_NAMES = {
+    "loss": "nats a learned token, held out",
+    "exact": "right and cited",
+    "abstains": "refuses rightly",
+    "judges": "right verdicts",
+}
+
+Points = list[tuple[float, float]]
+
+
+def figure() -> str:
+    """Held-out loss above, the validation's rates below, over tokens read; a dotted line begins the second part."""
+    rows, border = _rows()
+    loss = {
+        tone: [(x, min(y, _HIGHEST)) for x, y in _points(rows, f"validation/{templates}_loss")]
+        for tone, templates in (("loss", "seen"), ("loss unseen", "unseen"))
+    }
+    rates = {
+        name if templates == "seen" else f"{name} unseen": _points(rows, f"validation/{templates}_{name}")
+        for name in ("exact", "abstains", "judges")
+        for templates in ("seen", "unseen")
+    }
+    panels = [
+        _panel(loss, border, 0.0),
+        _panel(rates, border, _PANEL + 36, percent=True),
+    ]
+    about = "Loss and validation of both parts of saessak's training over millions of tokens."
+    style = element("style", Markup(_STYLE))
+    whole = drawing("saessak", "saessak's training", about, 2 * _PANEL + 52, style, *panels)
+    return str(whole).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
+
+
+def _rows() -> tuple[list[dict[str, float]], float]:
+    """The rows of both parts, `tokens` in millions and counted through, and where the second begins."""
+    rows: list[dict[str, float]] = []
+    before = border = 0.0
+    for name in PARTS:
+        part = [json.loads(row) for row in FIGURE.with_name(name).read_text("utf-8").splitlines()]
+        rows += [row | {"tokens": before + row["tokens"] / 1e6} for row in part]
+        border, before = before, rows[-1]["tokens"]
+    return rows, border
+
+
+def _points(rows: Sequence[dict[str, float]], name: str) -> Points:
+    return [(row["tokens"], row[name]) for row in rows if name in row]
+
+
+def _panel(series: dict[str, Points], border: float, top: float, *, percent: bool = False) -> Markup:
+    everything = [point for points in series.values() for point in points]
+    frame = Frame(
+        Scale(0.0, max(x for x, _ in everything), 40.0, WIDTH - 8.0),
+        Scale.over((y for _, y in everything), top + _PANEL - 16, top + 24.0),
+    )
+    curves = [polyline([(frame.x(x), frame.y(y)) for x, y in points], tone) for tone, points in series.items()]
+    names = [element("tspan", f"{_NAMES[tone]}, ", class_=tone) for tone in dict.fromkeys(t.split()[0] for t in series)]
+    legend = element("text", *names, "dashed: unseen", x=8, y=top + 12)
+    at = frame.x(border)
+    return join(
+        [
+            frame.axes("million tokens", y_percent=percent),
+            line(at, frame.y.start, at, frame.y.end, "border"),
+            *curves,
+            legend,
+        ]
+    )
+
+
+if __name__ == "__main__":
+    FIGURE.write_text(figure(), "utf-8")
