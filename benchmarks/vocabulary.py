@@ -1,6 +1,6 @@
 """How large the embedded base's vocabulary should be: what a size saves in tokens, and costs in copying and parameters.
 
-    python benchmarks/vocabulary.py ../shared/data/pretrain
+    python benchmarks/vocabulary.py FOLDER
 
 For each size a tokenizer is trained as `haechi pretrain` trains it. Tokens per character are counted on held-out text
 and on worlds of held-out names. `copied` is the share of answers whose value stands in the passages in the very tokens

@@ -23,7 +23,7 @@ tspan { fill: var(--tone); }
 .exact { --tone: #2f8f5b; } .abstains { --tone: #c8742a; } .judges, .loss { --tone: #5a7fd0; }
 """
 _PANEL = 180.0
-_HIGHEST = 1.2  # nats; what lies above, the first steps of the validation, is drawn there
+_HIGHEST = 1.2  # nats; the first validations lie above, and are left out
 _NAMES = {
     "loss": "nats a learned token, held out",
     "exact": "right and cited",
@@ -31,53 +31,59 @@ _NAMES = {
     "judges": "right verdicts",
 }
 
+Row = dict[str, float]
 Points = list[tuple[float, float]]
+Series = dict[str, list[Points]]  # by tone, a line for each part: their validations are on different worlds
 
 
 def figure() -> str:
     """Held-out loss above, the validation's rates below, over tokens read; a dotted line begins the second part."""
-    rows, border = _rows()
+    first, second = (_rows(FIGURE.with_name(name)) for name in PARTS)
+    border = first[-1]["tokens"]
+    parts = first, [row | {"tokens": border + row["tokens"]} for row in second]
     loss = {
-        tone: [(x, min(y, _HIGHEST)) for x, y in _points(rows, f"validation/{templates}_loss")]
-        for tone, templates in (("loss", "seen"), ("loss unseen", "unseen"))
-    }
-    rates = {
-        name if templates == "seen" else f"{name} unseen": _points(rows, f"validation/{templates}_{name}")
-        for name in ("exact", "abstains", "judges")
-        for templates in ("seen", "unseen")
+        tone: [[point for point in part if point[1] <= _HIGHEST] for part in lines]
+        for tone, lines in _series(parts, ["loss"]).items()
     }
     panels = [
         _panel(loss, border, 0.0),
-        _panel(rates, border, _PANEL + 36, percent=True),
+        _panel(_series(parts, ["exact", "abstains", "judges"]), border, _PANEL + 36, percent=True),
     ]
-    about = "Loss and validation of both parts of saessak's training over millions of tokens."
+    about = f"Loss (below {_HIGHEST}) and validation of both parts of saessak's training over millions of tokens."
     style = element("style", Markup(_STYLE))
     whole = drawing("saessak", "saessak's training", about, 2 * _PANEL + 52, style, *panels)
     return str(whole).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1) + "\n"
 
 
-def _rows() -> tuple[list[dict[str, float]], float]:
-    """The rows of both parts, `tokens` in millions and counted through, and where the second begins."""
-    rows: list[dict[str, float]] = []
-    before = border = 0.0
-    for name in PARTS:
-        part = [json.loads(row) for row in FIGURE.with_name(name).read_text("utf-8").splitlines()]
-        rows += [row | {"tokens": before + row["tokens"] / 1e6} for row in part]
-        border, before = before, rows[-1]["tokens"]
-    return rows, border
+def _rows(file: Path) -> list[Row]:
+    """The rows of a part, `tokens` in millions."""
+    rows = [json.loads(row) for row in file.read_text("utf-8").splitlines()]
+    return [row | {"tokens": row["tokens"] / 1e6} for row in rows]
 
 
-def _points(rows: Sequence[dict[str, float]], name: str) -> Points:
-    return [(row["tokens"], row[name]) for row in rows if name in row]
+def _series(parts: Sequence[Sequence[Row]], names: Sequence[str]) -> Series:
+    """What was validated under the names, in seen templates and, dashed, in unseen ones."""
+    return {
+        f"{name}{tone}": [
+            [(row["tokens"], row[key]) for row in rows if (key := f"validation/{templates}_{name}") in row]
+            for rows in parts
+        ]
+        for name in names
+        for templates, tone in (("seen", ""), ("unseen", " unseen"))
+    }
 
 
-def _panel(series: dict[str, Points], border: float, top: float, *, percent: bool = False) -> Markup:
-    everything = [point for points in series.values() for point in points]
+def _panel(series: Series, border: float, top: float, *, percent: bool = False) -> Markup:
+    everything = [point for lines in series.values() for points in lines for point in points]
     frame = Frame(
         Scale(0.0, max(x for x, _ in everything), 40.0, WIDTH - 8.0),
         Scale.over((y for _, y in everything), top + _PANEL - 16, top + 24.0),
     )
-    curves = [polyline([(frame.x(x), frame.y(y)) for x, y in points], tone) for tone, points in series.items()]
+    curves = [
+        polyline([(frame.x(x), frame.y(y)) for x, y in points], tone)
+        for tone, lines in series.items()
+        for points in lines
+    ]
     names = [element("tspan", f"{_NAMES[tone]}, ", class_=tone) for tone in dict.fromkeys(t.split()[0] for t in series)]
     legend = element("text", *names, "dashed: unseen", x=8, y=top + 12)
     at = frame.x(border)

@@ -1,11 +1,13 @@
-"""docs/recipes.md agrees with the recipe's types."""
+"""Pages and figures that are made are up to date."""
 
 from __future__ import annotations
 
+import json
 import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 
 DOCS = Path(__file__).parents[2] / "docs"
 generate = runpy.run_path(str(DOCS / "generate.py"))
@@ -15,6 +17,13 @@ curve = runpy.run_path(str(DOCS / "saessak" / "curve.py"))
 def test_the_page_about_recipes_is_up_to_date() -> None:
     text = (DOCS / "recipes.md").read_text(encoding="utf-8")
     assert generate["page"](text) == text, "run: python docs/generate.py"
+
+
+@pytest.mark.parametrize(("recipe", "rows"), [("saessak", "metrics"), ("saessak_on", "metrics_on")])
+def test_the_curves_of_saessak_are_whole(recipe: str, rows: str) -> None:
+    steps = [json.loads(row)["step"] for row in (DOCS / "saessak" / f"{rows}.jsonl").read_text("utf-8").splitlines()]
+    settings = yaml.safe_load((DOCS.parent / "recipes" / f"{recipe}.yaml").read_text("utf-8"))["pretrain"]
+    assert steps == sorted(set(steps)) and steps[-1] == settings["steps"]
 
 
 def test_the_curve_of_saessak_is_up_to_date() -> None:

@@ -125,7 +125,7 @@ def _wrong_values(asked: Asked, words: Template, others: Sequence[Question], dra
 
 
 def _tells(text: str, other: Question) -> bool:
-    """Whether an answer stands in a passage, numbers whole. The plain search spares nearly all of the exact ones."""
+    """Whether an answer stands in a passage as it is spelt on record, numbers whole."""
     return any(accepted in text and contains(text, accepted) for accepted in other.accepted)
 
 

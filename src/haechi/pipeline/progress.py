@@ -28,16 +28,18 @@ def progress_on(stream: TextIO) -> Iterator[Progress]:
 
 
 class Pace:
-    """Remaining time from the steps done since the stage began or resumed."""
+    """Remaining time from the steps done since the work began or resumed; a stage may do several works in turn."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
         self._start: tuple[float, int] | None = None
+        self._last: tuple[int, int | None] = (0, None)
 
     def eta(self, step: int, total: int | None) -> float | None:
         """Seconds until `total`, or None while nothing is known. The first call only marks the beginning."""
-        now = self._clock()
-        if self._start is None or step < self._start[1]:
+        now, before = self._clock(), self._last
+        self._last = (step, total)
+        if self._start is None or step < before[0] or total != before[1]:
             self._start = (now, step)
         began, first = self._start
         if total is None or step <= first:

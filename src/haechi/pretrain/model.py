@@ -1,8 +1,8 @@
 """saessak (새싹), the embedded base: a plain Llama of a few million parameters that is born able to copy.
 
 Reading is copying the right thing. Found by gradient descent alone, copying takes millions of tokens to appear; set up
-in the first weights (`initialise`) it is there at once, and a few hundred steps of repeated strings and look-ups make
-it firm before the first world. Worlds come in gradually, because a sudden start undoes it (docs/log.md).
+in the first weights (`initialise`) it is there at once, and a hundred steps or two of repeated strings and look-ups
+make it firm before the first world. Worlds come in gradually, because a sudden start undoes it (docs/log.md).
 """
 
 from __future__ import annotations

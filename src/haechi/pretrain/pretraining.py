@@ -1,6 +1,6 @@
 """Pre-training as the loop runs it, and what it is measured by.
 
-Legend: N learned tokens, V vocabulary.
+Legend: N learned tokens, D width.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from haechi.engine.forward import score_trees
+from haechi.engine.loop import Stateless
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
 from haechi.pretrain.mixture import Mixture, Row, world_tree
@@ -29,7 +30,7 @@ class Micro:
     weight: float
 
 
-class Pretraining:
+class Pretraining(Stateless):
     """The method that the loop runs."""
 
     def __init__(
@@ -61,10 +62,6 @@ class Pretraining:
         weights_N = torch.cat([torch.full((learned(row.tree),), row.weight) for row in micro.rows])
         return -(scored.logps_N * weights_N.to(scored.logps_N)).sum() / micro.weight, {}
 
-    def wants(self, metrics: Mapping[str, float]) -> bool:
-        del metrics
-        return True
-
     def after(self, step: int, metrics: Mapping[str, float]) -> Mapping[str, float]:
         numbers = {"tokens": float(self._seen_tokens)}
         if self.validate_every and (step + 1) % self.validate_every == 0:
@@ -76,12 +73,6 @@ class Pretraining:
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self._seen_tokens = int(state["tokens"])
-
-    def tensors(self) -> dict[str, Tensor]:
-        return {}
-
-    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
-        del tensors
 
 
 def learned(tree: Tree) -> int:

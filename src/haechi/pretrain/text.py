@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +70,10 @@ def read_corpus(paths: Sequence[Path], characters: int) -> Corpus:
 
 
 def _files(place: Path) -> list[Path]:
-    found = sorted(place.glob("*.jsonl*")) if place.is_dir() else [place]
+    found = sorted([*place.glob("*.jsonl"), *place.glob("*.jsonl.gz")]) if place.is_dir() else [place]
     if not found:
-        raise InputError(place, "holds no .jsonl file", 'name files of {"text": …} rows, or a folder that holds some')
+        remedy = 'name files of {"text": …} rows, or a folder that holds some'
+        raise InputError(place, "holds no .jsonl or .jsonl.gz file", remedy)
     return found
 
 
@@ -110,26 +111,43 @@ class PackedText:
         return Tree(_start(codec), [stretch.to(torch.int32).tolist()])
 
 
-def bits_per_character(base: SharedBase, texts: Sequence[str]) -> float:
+def bits_per_character(
+    base: SharedBase, texts: Sequence[str], *, progress: Callable[[int, int], None] = lambda done, total: None
+) -> float:
     """Mean bits that the model needs for a character of the texts [bits/character].
 
     The beginnings of documents are measured, in an order that is random and always the same, so that every source has
     its share; each stretch of at most 512 tokens (or what the model can read) begins anew. Lower is better; models
     with other tokenizers can be compared by it on the same texts.
+
+    Args:
+        progress: told (characters measured, characters in all).
     """
     length = min(_ROW, (getattr(base.model.config, "max_position_embeddings", None) or _ROW + 1) - 1)
-    nats = characters = 0.0
-    for whole in sorted(texts, key=lambda text: zlib.crc32(text.encode())):
-        if characters >= _MEASURED:
-            break
-        text = whole[:_OF_A_DOCUMENT]
+    nats = 0.0
+    characters = 0
+    measured = _measured(texts)
+    for text in measured:
         ids = base.codec.encode(text)
         rows = [Tree(_start(base.codec), [ids[start : start + length]]) for start in range(0, len(ids), length)]
         for start in range(0, len(rows), 4):
             some = rows[start : start + 4]
             nats -= sum(float(logps.sum()) for logps in token_logps(base, None, some, [list(range(len(some)))]))
         characters += len(text)
+        progress(characters, sum(map(len, measured)))
     return nats / math.log(2) / characters
+
+
+def _measured(texts: Sequence[str]) -> list[str]:
+    """The beginnings of as many texts as are measured, in their order."""
+    beginnings: list[str] = []
+    characters = 0
+    for text in sorted(texts, key=lambda text: zlib.crc32(text.encode())):
+        if characters >= _MEASURED:
+            break
+        beginnings.append(text[:_OF_A_DOCUMENT])
+        characters += len(beginnings[-1])
+    return beginnings
 
 
 def _start(codec: Codec) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -114,5 +115,9 @@ class Codec:
         return [*self.encode(" " + text.strip()), self.eos]
 
     def save(self, folder: Path) -> None:
-        """Writes the tokenizer's files into a folder."""
+        """Writes the tokenizer's files into a folder, without how this process came by it."""
         self.tokenizer.save_pretrained(folder)
+        file = folder / "tokenizer_config.json"
+        settings = json.loads(file.read_text("utf-8"))
+        kept = {name: value for name, value in settings.items() if name not in ("is_local", "local_files_only")}
+        file.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -62,8 +62,8 @@ class PretrainSettings(Section):
     """Characters of each file that are trained on, at most."""
     english_share: Share = 0.0
     """Share of the worlds that are English."""
-    vocabulary_size: Annotated[int, Field(ge=2_720, le=1_000_000)] = 3072
-    """Pieces of the tokenizer: the 256 bytes and 2,350 syllables are among them."""
+    vocabulary_size: Annotated[int, Field(ge=2_768, le=1_000_000)] = 3072
+    """Pieces of the tokenizer: the 256 bytes and an alphabet of 2,509 characters are among them."""
     layers: Count = 4
     """Layers of the model."""
     width: Count = 256

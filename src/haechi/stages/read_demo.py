@@ -23,7 +23,7 @@ def run(task: Task) -> dict[str, Any]:
     walk(recipe, folder, only="sft", progress=_Inside(task.progress), graph=STAGES)
     inner = Task(
         recipe=recipe, folder=task.folder, inputs={stage: folder / stage for stage in ("ingest", "split", "sft")},
-        progress=task.progress, seed=task.seed, threads=task.threads,
+        progress=task.progress, seed=task.seed, threads=task.threads, received=task.received,
     )  # fmt: skip
     base = base_of(inner)
     asked = [Read(case, "ko") for case in load_cases(inner, "test")]

@@ -8,7 +8,7 @@ from haechi.errors import InputError
 from haechi.pipeline.task import Task
 from haechi.pretrain.text import bits_per_character, read_corpus
 from haechi.stages.models import base_of
-from haechi.stages.reading import reading_of
+from haechi.stages.reading import reading_of, watched
 
 
 def run(task: Task) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def run(task: Task) -> dict[str, Any]:
     if not any(held_out.values()):
         raise InputError(files[0], "holds no document that is measured on", "give more: one document in fifty is")
     return {
-        f"bits_per_character/{language}": bits_per_character(base, texts)
+        f"bits_per_character/{language}": bits_per_character(base, texts, progress=watched(task))
         for language, texts in held_out.items()
         if texts
     }

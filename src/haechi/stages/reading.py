@@ -24,7 +24,7 @@ from haechi.prompt.citations import without_citations
 from haechi.prompt.template import Language, Template, template
 from haechi.recipe.bases import Reading
 from haechi.records.types import Passage, Question
-from haechi.records.write import write_jsonl
+from haechi.records.write import read_rows, write_jsonl
 from haechi.retrieval.contexts import Context
 from haechi.stages.cases import Case, prompt_of
 from haechi.stages.loop import hooks
@@ -123,26 +123,30 @@ def taught(task: Task, base: SharedBase, examples: Sequence[Read], folder: Path)
 
 
 def scored(task: Task, base: SharedBase, role: Role | None, asked: Sequence[Read], file: Path) -> Scores:
-    """Greedy answers to questions, written to `file`, and their scores."""
-    fitting = _fitting(task, base, asked, "asked")
-    prompts = [prompt for _, prompt in fitting]
-    greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
-    answers = sample(base, role, prompts, greedy, progress=_told(task)) if prompts else []
-    texts = [base.codec.decode(group[0].ids) for group in answers]
-    rows = [_row(read.case, text, _words(task, read)) for (read, _), text in zip(fitting, texts, strict=True)]
-    write_jsonl(file, rows)
+    """Greedy answers to questions, written to `file`, and their scores. What an interrupted attempt wrote stands."""
+    if not file.exists():
+        fitting = _fitting(task, base, asked, "asked")
+        prompts = [prompt for _, prompt in fitting]
+        greedy = Sampling(temperature=0, max_new_tokens=task.recipe.prompt.max_answer_tokens)
+        answers = sample(base, role, prompts, greedy, progress=watched(task)) if prompts else []
+        texts = [base.codec.decode(group[0].ids) for group in answers]
+        write_jsonl(
+            file,
+            [_row(read.case, text, _words(task, read)) for (read, _), text in zip(fitting, texts, strict=True)],
+        )
+    rows = read_rows(file)
     return Scores(len(rows), intervals(rows, task.recipe.evaluate.bootstrap))
 
 
-def _told(task: Task) -> Callable[[int, int], None]:
-    """Shows how many prompts are answered, and leaves where the user asked to stop: minutes may lie between stages."""
+def watched(task: Task) -> Callable[[int, int], None]:
+    """Shows how much is done; leaves unfinished work as soon as the user asks to stop."""
 
-    def told(done: int, total: int) -> None:
-        task.progress.update(done, total)
-        if task.stopping():
+    def done(some: int, total: int) -> None:
+        task.progress.update(some, total)
+        if some < total and task.stopping():
             raise task.stopped()
 
-    return told
+    return done
 
 
 def write_scores(task: Task, scores: Mapping[str, Scores]) -> dict[str, float]:

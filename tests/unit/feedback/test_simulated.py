@@ -150,6 +150,15 @@ def test_without_accepted_strings_the_answer_nearer_to_the_written_one_is_better
     assert (judged.chosen, judged.kind) == (near, "value")
 
 
+def test_an_answer_stands_where_one_of_its_accepted_spellings_does() -> None:
+    other = Question(id="s", text="다리는 얼마나 긴가요?", answer="7미터입니다.", accepted=("일곱 미터", "37미터"))
+    firsts = {
+        spoil(asked(gold_numbers=(), should_abstain=True), WORDS.abstention, WORDS, [ELSEWHERE, other], seed=seed)[0]
+        for seed in range(20)
+    }
+    assert firsts == {"7미터입니다. [1]"}
+
+
 def test_a_part_of_a_number_does_not_stand_in_a_passage() -> None:
     short = Question(id="short", text="다리는 얼마나 긴가요?", answer="7미터입니다.", accepted=("7미터",))
     without = asked(gold_numbers=(), should_abstain=True)

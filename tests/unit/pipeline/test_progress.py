@@ -32,9 +32,27 @@ def test_remaining_time_counts_from_where_the_stage_resumed() -> None:
     assert pace.eta(40, 100) is None
     clock.now += 20
     assert pace.eta(50, 100) == 100.0  # 10 steps in 20 s: 50 steps in 100 s
-    assert pace.eta(50, None) is None
     clock.now += 80
     assert pace.eta(100, 100) == 0.0
+    assert pace.eta(101, None) is None
+
+
+def test_remaining_time_counts_anew_for_each_work_of_a_stage() -> None:
+    """A training of 75 steps, 69 questions, and a training of 75 again: none is timed by another's steps."""
+    clock = Clock()
+    pace = Pace(clock)
+    for step in (1, 75):
+        clock.now += 50
+        pace.eta(step, 75)
+    assert pace.eta(9, 69) is None, "the training's steps are no questions"
+    clock.now += 10
+    assert pace.eta(19, 69) == 50.0
+    assert pace.eta(69, 69) == 0.0
+    clock.now += 300
+    assert pace.eta(1, 75) is None
+    clock.now += 2
+    assert pace.eta(3, 75) == 72.0
+    assert pace.eta(1, 75) is None, "of as many steps, and from the first again"
 
 
 def test_text_has_a_line_a_few_seconds_and_one_at_the_end() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from pydantic import ValidationError
 
 from haechi.pretrain.tokenizer import BOS, EOS, PAD, train_tokenizer
 from haechi.pretrain.worlds.korean.grammar import SYLLABLES
+from haechi.recipe.bases import PretrainSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -40,6 +42,14 @@ def test_which_of_equally_common_characters_are_pieces_is_no_chance() -> None:
     rare = [chr(0x4E00 + number) for number in range(200)]
     vocabulary = train_tokenizer(["山" * 3, *rare], 2900).get_vocab()
     assert [character for character in rare if character in vocabulary] == rare[-56:] and "山" in vocabulary
+
+
+def test_the_smallest_vocabulary_of_a_recipe_can_be_kept() -> None:
+    """It holds what is a piece whatever the texts are, and nothing else; a smaller one would be exceeded."""
+    texts = ["".join(chr(0x4E00 + number) for number in range(200)), "등대지기는 오누리이다." * 9]
+    assert PretrainSettings(vocabulary_size=2_768).vocabulary_size == len(train_tokenizer(texts, 2_768))
+    with pytest.raises(ValidationError, match="greater than or equal to 2768"):
+        PretrainSettings(vocabulary_size=2_767)
 
 
 @pytest.mark.parametrize("closing", ["는", "가", "입니다.", "이에요.", "에서는", "(이)라고"])

@@ -63,7 +63,8 @@ def test_each_file_gives_so_many_characters_at_most(tmp_path: Path) -> None:
 def test_a_folder_is_its_files_in_their_order(tmp_path: Path) -> None:
     write(tmp_path / "b.jsonl", KOREAN[3:6])
     write(tmp_path / "a.jsonl.gz", KOREAN[:3])
-    (tmp_path / "notes.txt").write_text("not this one", "utf-8")
+    for other in ("notes.txt", "b.jsonl.bak", "b.jsonl~"):
+        (tmp_path / other).write_text('{"text": "not this one"}', "utf-8")
     one, other = read_corpus([tmp_path], 10**6), read_corpus([tmp_path / "a.jsonl.gz", tmp_path / "b.jsonl"], 10**6)
     assert one == other and {*one.training, *one.held_out["ko"]} == set(KOREAN[:6])
 
@@ -159,7 +160,10 @@ def test_bits_per_character_are_what_the_logits_say(
         return found
 
     expected = [bits(some) for some in ids]
-    assert bits_per_character(base, texts) == pytest.approx(sum(expected) / sum(map(len, texts)), rel=1e-5)
+    told: list[tuple[int, int]] = []
+    found = bits_per_character(base, texts, progress=lambda done, total: told.append((done, total)))
+    assert found == pytest.approx(sum(expected) / sum(map(len, texts)), rel=1e-5)
+    assert len(told) == 2 and told[-1] == (sum(map(len, texts)), told[0][1]) and told[0][0] < told[0][1]
     assert bits_per_character(base, texts[::-1]) == bits_per_character(base, texts), "the order of files is nothing"
     # One document only, once there are characters enough: which one its words decide.
     monkeypatch.setattr("haechi.pretrain.text._MEASURED", 1)

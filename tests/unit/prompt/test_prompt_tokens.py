@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,3 +164,5 @@ def test_every_base_tokenizer_comes_back_from_disk(
     text = "하늘고래 <s> 등대 🐋 1963년"
     assert again.encode(text) == codec.encode(text) == load_architecture("qwen3").codec.encode(text)
     assert (again.eos, again.pad, again.bos) == (codec.eos, codec.pad, codec.bos)
+    again.save(tmp_path)
+    assert not {"is_local", "local_files_only"} & json.loads((tmp_path / "tokenizer_config.json").read_text()).keys()

@@ -30,7 +30,7 @@ from haechi.recipe import Recipe
 from haechi.stages import pretrain
 
 TINY = {
-    "vocabulary_size": 2750,
+    "vocabulary_size": 2800,
     "layers": 2,
     "width": 32,
     "heads": 2,

@@ -294,16 +294,62 @@ def test_text_of_which_nothing_is_held_out_is_told(tmp_path: Path, checkpoint_fo
 def test_a_folder_without_text_is_told(tmp_path: Path, checkpoint_folder: Any) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "page.json").write_text("{}")
-    with pytest.raises(InputError, match=r"empty: holds no .jsonl file"):
+    with pytest.raises(InputError, match=r"empty: holds no .jsonl or .jsonl.gz file"):
         read_text.run(task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(tmp_path / "empty")]))
 
 
-def test_a_wish_to_stop_is_heard_while_questions_are_asked(tmp_path: Path, checkpoint_folder: Any) -> None:
-    made = replace(task(tmp_path / "stage", checkpoint_folder("llama")), received=lambda: signal.SIGTERM)
+class Steps(Silent):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int | None]] = []
+
+    def update(self, step: int, total: int | None, **numbers: float) -> None:
+        self.told.append((step, total))
+
+
+@pytest.mark.parametrize("when", ["first", "last"])
+def test_a_wish_to_stop_is_heard_while_questions_are_asked(when: str, tmp_path: Path, checkpoint_folder: Any) -> None:
+    """Unfinished answers are left, finished ones are kept: there they would be asked for once more."""
+    steps = Steps()
+    many = [read_case(str(n), "누구? " * 60, PASSAGES, "오누리.", 1, "ko") for n in range(90)]
+    made = replace(
+        task(tmp_path / "stage", checkpoint_folder("llama"), longest=900),
+        progress=steps,
+        received=lambda: signal.SIGTERM if steps.told and (when == "first" or len(set(steps.told[-1])) == 1) else None,
+    )
     base = load_base(made.recipe.base.name_or_path, dtype="float32", device="cpu")
-    with pytest.raises(StoppedError) as stopped:
-        scored(made, base, None, [read_case("a", "누구?", PASSAGES, "오누리.", 1, "ko")], made.folder / "some.jsonl")
-    assert stopped.value.exit_code == 143 and not (made.folder / "some.jsonl").exists()
+    file = made.folder / "some.jsonl"
+    if when == "last":
+        assert scored(made, base, None, many, file).questions == 90 and len(steps.told) > 1
+        return
+    with pytest.raises(StoppedError, match="SIGTERM came") as stopped:
+        scored(made, base, None, many, file)
+    assert stopped.value.exit_code == 143 and not file.exists()
+    assert len(steps.told) == 1 and steps.told[0][0] < 90
+
+
+def test_what_an_interrupted_measurement_has_asked_is_not_asked_again(
+    tmp_path: Path, checkpoint_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = task(tmp_path / "stage", checkpoint_folder("llama"))
+    base = load_base(made.recipe.base.name_or_path, dtype="float32", device="cpu")
+    asked = [
+        read_case("a", "누구?", PASSAGES, "오누리.", 1, "ko", topic="t"),
+        read_case("b", "뭐?", PASSAGES, None, None, "ko"),
+    ]
+    first = scored(made, base, None, asked, made.folder / "some.jsonl")
+    monkeypatch.delattr("haechi.stages.reading.sample")
+    assert scored(made, base, None, asked, made.folder / "some.jsonl") == first
+
+
+def test_bits_per_character_can_be_stopped(tmp_path: Path, checkpoint_folder: Any) -> None:
+    file = write_prose(tmp_path / "text.jsonl", [{"text": f"{n}번 등대는 바다를 비춘다. " * 3} for n in range(400)])
+    steps = Steps()
+    made = task(tmp_path / "stage", checkpoint_folder("llama"), text=[str(file)])
+    with pytest.raises(StoppedError):
+        read_text.run(replace(made, progress=steps, received=lambda: signal.SIGINT))
+    assert len(steps.told) == 1
 
 
 def test_bits_are_told_of_held_out_text_alone(tmp_path: Path, checkpoint_folder: Any) -> None:
@@ -319,6 +365,14 @@ def test_the_demo_is_measured_on_its_test_pages_before_and_after_sft(
     build_model(tokenizer, layers=2, width=32, heads=2, intermediate=32, seed=0).save_pretrained(tmp_path / "base")
     tokenizer.save_pretrained(tmp_path / "base")
     made = task(tmp_path / "stage", tmp_path / "base", sft={"trainable": {"kind": "full"}})
+    made = replace(made, received=lambda: None)
+    hearing: list[bool] = []
+
+    def heard(inner: Task, *rest: Any) -> Scores:
+        hearing.append(inner.received is made.received)
+        return scored(inner, *rest)
+
+    monkeypatch.setattr(read_demo, "scored", heard)
     whole = read_demo.demo_recipe(made.recipe).model_dump()
     whole["questions"]["limit"], whole["sft"]["learning_rate"] = 200, 1e-2
     monkeypatch.setattr(read_demo, "demo_recipe", lambda _: Recipe.model_validate(whole))
@@ -332,6 +386,7 @@ def test_the_demo_is_measured_on_its_test_pages_before_and_after_sft(
     assert [row["question"] for row in answers["base"]] == [row["question"] for row in answers["sft"]] == asked
     assert found["base/questions"] == len(asked) > 10
     assert [row["answer"] for row in answers["base"]] != [row["answer"] for row in answers["sft"]]
+    assert hearing == [True, True], "who asks to stop is heard inside too"
 
 
 def test_a_base_that_reads_little_is_asked_shorter_prompts_of_the_demo() -> None:
