@@ -15,6 +15,7 @@ import time
 import torch
 from torch import Tensor
 
+from haechi.engine.trees import Tree, pack
 from haechi.models.base import SharedBase
 from haechi.models.load import load_base
 
@@ -49,11 +50,11 @@ def main() -> None:
 @torch.no_grad()
 def seconds_to_read(base: SharedBase, prompt_1T: Tensor) -> float:
     """Wall-clock seconds until the logits after the prompt's last token are there."""
+    *prompt, last = prompt_1T[0].tolist()
     begun = time.perf_counter()
-    positions_1T = torch.arange(prompt_1T.shape[1])[None]
-    hidden_1TD = base.hidden(prompt_1T, positions_1T, None)
+    hidden_RD = base.hidden(pack([Tree(prompt, [[last]])], base.layout))
     weight_VD, _ = base.output_weight()
-    _ = hidden_1TD[0, -1] @ weight_VD.T
+    _ = hidden_RD[-1] @ weight_VD.T
     return time.perf_counter() - begun
 
 

@@ -1,12 +1,81 @@
-"""Keys and values of a rollout in memory that is allocated once.
+"""Answers written token by token through Transformers' modules, with keys and values in memory that is allocated once.
 
-Legend: B rows, H heads, L places, K size of a head.
+Legend: P prompts, B answers being written, T prompt places, H heads, L places, K size of a head, D width.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache
+
+from haechi.models.base import SharedBase
+
+
+class CachedDecoding:
+    """Some prompts and the answers to them that are being written (the role is worn by the caller).
+
+    Attributes:
+        hidden_BD: the state that predicts each answer's next token.
+    """
+
+    def __init__(self, base: SharedBase, prompts: Sequence[Sequence[int]], samples: int, new_tokens: int) -> None:
+        self._base = base
+        self._cache: RolloutCache | PlainCache
+        if base.shared_forward:
+            self._cache = RolloutCache(base.num_layers, max(map(len, prompts)) + new_tokens)
+        else:
+            self._cache = PlainCache(config=base.model.config)
+        last_PD, real_PT = self._read(prompts)
+        rows = torch.arange(len(prompts), device=base.device).repeat_interleave(samples)
+        if samples > 1:
+            self._cache.take(rows)
+        self.hidden_BD, self._real_BT = last_PD[rows], real_PT[rows]
+        self._positions_B = self._real_BT.sum(-1)
+
+    def step(self, tokens_B: Tensor) -> None:
+        """Writes a token to every answer."""
+        self._real_BT = F.pad(self._real_BT, (0, 1), value=True)
+        output = self._base.body(
+            input_ids=tokens_B[:, None],
+            attention_mask=self._real_BT[:, None, None, :] if self._base.shared_forward else None,
+            position_ids=self._positions_B[:, None],
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self.hidden_BD = output.last_hidden_state[:, -1]
+        self._positions_B = self._positions_B + 1
+
+    def keep(self, rows: Tensor) -> None:
+        """Goes on with some answers alone, named by their present place."""
+        self._cache.take(rows)
+        self.hidden_BD, self._real_BT = self.hidden_BD[rows], self._real_BT[rows]
+        self._positions_B = self._positions_B[rows]
+
+    def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """The last hidden state of each prompt [P, D], and which places are real [P, T]; shorter prompts are padded on
+        the left."""
+        length, device = max(map(len, prompts)), self._base.device
+        tokens_PT = torch.zeros(len(prompts), length, dtype=torch.long)
+        real_PT = torch.zeros(len(prompts), length, dtype=torch.bool)
+        for row, prompt in enumerate(prompts):
+            tokens_PT[row, length - len(prompt) :] = torch.tensor(prompt)
+            real_PT[row, length - len(prompt) :] = True
+        tokens_PT, real_PT = tokens_PT.to(device), real_PT.to(device)
+        causal = torch.ones(length, length, dtype=torch.bool, device=device).tril()
+        itself = torch.eye(length, dtype=torch.bool, device=device)
+        visible_PTT = (causal & real_PT[:, None, :]) | itself
+        output = self._base.body(
+            input_ids=tokens_PT,
+            attention_mask=visible_PTT[:, None] if self._base.shared_forward else None,
+            position_ids=(real_PT.cumsum(-1) - 1).clamp(min=0),
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        return output.last_hidden_state[:, -1], real_PT
 
 
 class _Layer(CacheLayerMixin):

@@ -1,6 +1,6 @@
 """Trees to what losses need: log-probabilities, values, scores, all flat.
 
-Legend: B rows, T tokens of a row, N learned tokens, A answers, D width.
+Legend: N learned tokens, A answers, R places that are read, T tokens of a tree, D width.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from haechi.engine.logps import Entropy, answer_logps
-from haechi.engine.trees import Packed, Tree, pack, unshared
+from haechi.engine.trees import Packed, Tree, pack, taken, unshared
 from haechi.engine.trunk import TrunkCache
 from haechi.models.base import SharedBase
 from haechi.models.roles import Role
@@ -57,16 +57,14 @@ def score_trees(
         logps: False leaves the vocabulary projection out (reward models do not need it).
         trunk: reuses the states below the lowest layer that the role changes.
     """
-    if not base.shared_forward:
-        trees = unshared(trees)
-    packed = pack(trees, one_a_row=not base.shared_forward)
+    layout = base.layout
+    packed = pack(unshared(trees) if layout == "apart" else trees, layout)
     with base.wearing(role):
-        hidden_BTD = _hidden(base, packed, trees, trunk)
-        flat_D = hidden_BTD.reshape(-1, hidden_BTD.shape[-1])
-        states_ND = taken(flat_D, packed.source_N)
+        hidden_RD = _hidden(base, packed, trunk)
+        states_ND = taken(hidden_RD, packed.source_N)
         if logps:
             weight, bias = base.output_weight()
-            targets = packed.targets_N.to(flat_D.device)
+            targets = packed.targets_N.to(hidden_RD.device)
             logps_N, entropy_N = answer_logps(
                 states_ND, targets, weight, bias, temperature=temperature, entropy=entropy
             )
@@ -76,38 +74,17 @@ def score_trees(
         logps_N=logps_N,
         entropy_N=entropy_N,
         states_ND=states_ND,
-        last_AD=taken(flat_D, packed.last_A),
-        segments_N=packed.segments_N.to(flat_D.device),
+        last_AD=taken(hidden_RD, packed.last_A),
+        segments_N=packed.segments_N.to(hidden_RD.device),
         num_answers=packed.num_answers,
     )
 
 
-def taken(flat_D: Tensor, index_N: Tensor) -> Tensor:
-    """The rows at some places, which may be named several times: the first tokens of a prompt's answers are all
-    predicted from its last state.
-
-    The gradients that meet in one row are added in one order every time, or a run could not be repeated to the bit. Of
-    plain indexing that is true on a GPU, which sorts first, but not on a CPU, whose threads add as they come;
-    `index_select` has it the other way round.
-    """
-    index_N = index_N.to(flat_D.device)
-    return flat_D.index_select(0, index_N) if flat_D.device.type == "cpu" else flat_D[index_N]
-
-
-def _hidden(base: SharedBase, packed: Packed, trees: Sequence[Tree], trunk: TrunkCache | None) -> Tensor:
-    visible = packed.visible_BTT if base.shared_forward else None
-    rows = (packed.tokens_BT, packed.positions_BT, visible)
+def _hidden(base: SharedBase, packed: Packed, trunk: TrunkCache | None) -> Tensor:
     if trunk is None or trunk.layer == 0:
-        return base.hidden(*rows)
-    states_BTD = trunk.states(trees, packed, lambda tree: _trunk_of(base, tree, trunk.layer))
-    return base.hidden(*rows, start=trunk.layer, states_BTD=states_BTD)
-
-
-def _trunk_of(base: SharedBase, tree: Tree, layer: int) -> Tensor:
-    """The states [T, D] of one tree below a layer."""
-    packed = pack([tree])
-    visible = packed.visible_BTT if base.shared_forward else None
-    return base.trunk(packed.tokens_BT, packed.positions_BT, visible, stop=layer)[0]
+        return base.hidden(packed)
+    states_PD = trunk.states(packed, lambda tree: base.trunk(pack([tree], packed.layout), stop=trunk.layer))
+    return base.hidden(packed, start=trunk.layer, states_PD=states_PD)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Answers sampled from a role: each prompt computed once for all its samples, finished answers dropped from the batch.
 
-Legend: P prompts, B rows (P prompts × n samples), T prompt places, V vocabulary.
+Legend: B answers being written, V vocabulary.
 
 The log-probability of every sampled token is recorded and equals the training path's to float precision, so PPO's first
 ratio is 1. Every row draws from random numbers of its own: what one answer says never depends on which others were
@@ -11,14 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from haechi.engine.cache import PlainCache, RolloutCache
+from haechi.engine.cache import CachedDecoding
 from haechi.models.base import SharedBase
+from haechi.models.llama.decoding import Decoding
 from haechi.models.roles import Role
+
+_BLOCK = 256  # tokens of the vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,26 +118,15 @@ def _noise(group: Sequence[int], samples: int, length: int, seed: int) -> Tensor
 def _sample_group(
     base: SharedBase, prompts: Sequence[Sequence[int]], sampling: Sampling, samples: int, noise: Tensor
 ) -> list[list[Answer]]:
-    device = base.device
-    cache: RolloutCache | PlainCache
-    if base.shared_forward:
-        cache = RolloutCache(base.num_layers, max(map(len, prompts)) + sampling.max_new_tokens)
-    else:
-        cache = PlainCache(config=base.model.config)
-    hidden_BD, real_BT = _prefill(base, prompts, cache)
-    rows = torch.arange(len(prompts), device=device).repeat_interleave(samples)
-    if samples > 1:
-        cache.take(rows)
-    hidden_BD, real_BT = hidden_BD[rows], real_BT[rows]
-    positions_B = real_BT.sum(-1)
-    alive = torch.arange(len(rows))  # which answer each row of the cache belongs to
-    ids: list[list[int]] = [[] for _ in rows]
-    logps: list[list[float]] = [[] for _ in rows]
-    ended = [False] * len(rows)
+    decoding = _start(base, prompts, samples, sampling.max_new_tokens)
+    alive = torch.arange(len(prompts) * samples)  # which answer each row is
+    ids: list[list[int]] = [[] for _ in alive]
+    logps: list[list[float]] = [[] for _ in alive]
+    ended = [False] * len(alive)
     weight, bias = base.output_weight()
     for step in range(sampling.max_new_tokens):
-        logits_BV = F.linear(hidden_BD, weight, bias).float()
-        token_B, logp_B = _draw(logits_BV, sampling, noise[alive, step].to(device))
+        logits_BV = F.linear(decoding.hidden_BD, weight, bias).float()
+        token_B, logp_B = _draw(logits_BV, sampling, noise[alive, step].to(base.device))
         for row, token, logp in zip(alive.tolist(), token_B.tolist(), logp_B.tolist(), strict=True):
             ids[row].append(token)
             logps[row].append(logp)
@@ -142,45 +135,27 @@ def _sample_group(
         if len(going) == 0 or step + 1 == sampling.max_new_tokens:
             break
         if len(going) < len(token_B):
-            alive = alive[going.cpu()]
-            cache.take(going)
-            token_B, real_BT, positions_B = token_B[going], real_BT[going], positions_B[going]
-        real_BT = F.pad(real_BT, (0, 1), value=True)
-        output = base.body(
-            input_ids=token_B[:, None],
-            attention_mask=real_BT[:, None, None, :] if base.shared_forward else None,
-            position_ids=positions_B[:, None],
-            past_key_values=cache,
-            use_cache=True,
-        )
-        hidden_BD = output.last_hidden_state[:, -1]
-        positions_B = positions_B + 1
+            alive, token_B = alive[going.cpu()], token_B[going]
+            decoding.keep(going)
+        decoding.step(token_B)
     answers = [Answer(i, torch.tensor(p), e) for i, p, e in zip(ids, logps, ended, strict=True)]
     return [answers[start : start + samples] for start in range(0, len(answers), samples)]
 
 
-def _prefill(
-    base: SharedBase, prompts: Sequence[Sequence[int]], cache: RolloutCache | PlainCache
-) -> tuple[Tensor, Tensor]:
-    """The last hidden state of each prompt [P, D], and which places are real [P, T]; prompts are padded on the left."""
-    length = max(map(len, prompts))
-    tokens_PT = torch.zeros(len(prompts), length, dtype=torch.long)
-    real_PT = torch.zeros(len(prompts), length, dtype=torch.bool)
-    for row, prompt in enumerate(prompts):
-        tokens_PT[row, length - len(prompt) :] = torch.tensor(prompt)
-        real_PT[row, length - len(prompt) :] = True
-    tokens_PT, real_PT = tokens_PT.to(base.device), real_PT.to(base.device)
-    causal = torch.ones(length, length, dtype=torch.bool, device=base.device).tril()
-    itself = torch.eye(length, dtype=torch.bool, device=base.device)
-    visible_PTT = (causal & real_PT[:, None, :]) | itself
-    output = base.body(
-        input_ids=tokens_PT,
-        attention_mask=visible_PTT[:, None] if base.shared_forward else None,
-        position_ids=(real_PT.cumsum(-1) - 1).clamp(min=0),
-        past_key_values=cache,
-        use_cache=True,
-    )
-    return output.last_hidden_state[:, -1], real_PT
+class _Decoding(Protocol):
+    """Answers being written: the state that predicts each one's next token, and how they go on."""
+
+    hidden_BD: Tensor
+
+    def step(self, tokens_B: Tensor) -> None: ...
+
+    def keep(self, rows: Tensor) -> None: ...
+
+
+def _start(base: SharedBase, prompts: Sequence[Sequence[int]], samples: int, new_tokens: int) -> _Decoding:
+    if base.layout == "flat" and base.decoder is not None:
+        return Decoding(base.decoder, base.adapters, prompts, samples, new_tokens)
+    return CachedDecoding(base, prompts, samples, new_tokens)
 
 
 def _draw(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,14 +164,36 @@ def _draw(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Ten
         logps_BV = logits_BV.log_softmax(-1)
         token_B = logps_BV.argmax(-1)
         return token_B, logps_BV.gather(-1, token_B[:, None]).squeeze(-1)
-    logps_BV = (logits_BV / sampling.temperature).log_softmax(-1)
-    allowed_BV = _restrict(logps_BV, sampling)
-    distribution_BV = allowed_BV.double().exp().cumsum(-1)
-    threshold_B1 = uniform_B[:, None] * distribution_BV[:, -1:]
-    token_B = (
-        torch.searchsorted(distribution_BV, threshold_B1, right=True).squeeze(-1).clamp(max=logits_BV.shape[-1] - 1)
-    )
-    return token_B, logps_BV.gather(-1, token_B[:, None]).squeeze(-1)
+    if sampling.temperature != 1:
+        logits_BV = logits_BV / sampling.temperature
+    restricted = 0 < sampling.top_k < logits_BV.shape[-1] or sampling.top_p < 1
+    allowed_BV = _restrict(logits_BV.log_softmax(-1), sampling) if restricted else logits_BV
+    token_B = _inverted((allowed_BV - allowed_BV.amax(-1, keepdim=True)).exp_(), uniform_B)
+    return token_B, logits_BV.gather(-1, token_B[:, None]).squeeze(-1) - logits_BV.logsumexp(-1)
+
+
+def _inverted(weight_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """The token of each row at which the sum of the weights so far passes its share, a uniform number, of them all.
+
+    It is found in two stretches, the block of the vocabulary and the place in the block: the sums of a large vocabulary
+    one by one would take longer than the model does.
+    """
+    blocks_BKW = F.pad(weight_BV, (0, -weight_BV.shape[-1] % _BLOCK)).unflatten(-1, (-1, _BLOCK))
+    sums_BK = blocks_BKW.sum(-1, dtype=torch.float64)
+    block_B, rest_B = _passed(sums_BK, uniform_B * sums_BK.sum(-1))
+    within_B, _ = _passed(blocks_BKW[torch.arange(len(block_B)), block_B].double(), rest_B)
+    return block_B * _BLOCK + within_B
+
+
+def _passed(weight_BN: Tensor, threshold_B: Tensor) -> tuple[Tensor, Tensor]:
+    """Where in each row the sum of weights passes a threshold, and what of the threshold is left there. It is a place
+    with a weight even where the threshold is the whole sum, give or take its rounding."""
+    sum_BN = weight_BN.cumsum(-1)
+    at_B1 = torch.searchsorted(sum_BN, threshold_B[:, None], right=True)
+    last_B1 = weight_BN.shape[-1] - 1 - (weight_BN > 0).flip(-1).int().argmax(-1, keepdim=True)
+    at_B1 = torch.minimum(at_B1, last_B1)
+    before_B1 = (sum_BN - weight_BN).gather(-1, at_B1)
+    return at_B1.squeeze(-1), (threshold_B - before_B1.squeeze(-1)).clamp(min=0)
 
 
 def _restrict(logps_BV: Tensor, sampling: Sampling) -> Tensor:

@@ -1,6 +1,6 @@
 """Prompt trees: one prompt and its answers, computed once and packed without waste.
 
-Legend: B rows, T tokens of a row, N learned answer tokens, A answers.
+Legend: B rows, T tokens of a row, N learned answer tokens, A answers, R places that are read.
 
 An answer sees its prompt and itself; its positions go on where the prompt's end. Everything a loss needs comes out
 flat, one entry for each learned token, with the index of its answer: there is no padding in it.
@@ -8,11 +8,17 @@ flat, one entry for each learned token, with the index of its answer: there is n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
+
+# How trees lie: one after another without padding · in rows of equal length, behind a mask · one answer a row, behind
+# the architecture's own causal mask.
+Layout = Literal["flat", "rows", "apart"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +50,30 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Trees laid into rows of equal length.
+    """Trees laid out. A place is an index into the flattened B·T tokens.
 
     Attributes:
-        tokens_BT: ids; unused places hold 0 and are seen by nobody.
+        trees: what was laid out.
+        layout: how.
+        starts: each tree's first place.
+        tokens_BT: ids; unused places hold 0 and are seen by nobody. B is 1 where the trees lie flat.
         positions_BT: positions, restarted for each answer at its prompt's length.
-        visible_BTT: True where the query (second axis) may see the key (last axis).
-        source_N: index into the flattened B·T places whose hidden state predicts each learned token.
+        visible_BTT: True where the query (second axis) may see the key (last axis); None but in rows.
+        read_R: the places whose hidden state anything reads, in ascending order.
+        source_N: index into `read_R` of the place that predicts each learned token.
         targets_N: the learned token ids, answer by answer in the order of the trees.
         segments_N: index 0…A-1 of the answer that each learned token belongs to.
-        last_A: flattened place of each answer's last token, where rewards are read.
+        last_A: index into `read_R` of each answer's last token, where rewards are read.
         num_answers: A.
     """
 
+    trees: Sequence[Tree]
+    layout: Layout
+    starts: Sequence[int]
     tokens_BT: Tensor
     positions_BT: Tensor
-    visible_BTT: Tensor
+    visible_BTT: Tensor | None
+    read_R: Tensor
     source_N: Tensor
     targets_N: Tensor
     segments_N: Tensor
@@ -82,50 +96,47 @@ def split_wide(trees: Sequence[Tree], token_budget: int) -> list[Tree]:
     return split
 
 
-def pack(trees: Sequence[Tree], *, one_a_row: bool = False) -> Packed:
-    """Lays trees into rows as long as the longest tree, first fit; the order of answers is the order of the trees.
+def pack(trees: Sequence[Tree], layout: Layout = "rows") -> Packed:
+    """Lays trees out; the order of answers is the order of the trees.
 
-    With `one_a_row` and one answer a tree, plain causal attention sees exactly what `visible_BTT` allows.
+    Rows are as long as the longest tree and filled first fit. `apart` wants trees of one answer each (`unshared`), of
+    which plain causal attention sees exactly what it may.
     """
-    length = max(tree.num_tokens for tree in trees)
-    if one_a_row:
-        rows, place = len(trees), [(row, 0) for row in range(len(trees))]
-    else:
-        rows, place = _first_fit([tree.num_tokens for tree in trees], length)
-    tokens = torch.zeros(rows, length, dtype=torch.long)
-    positions = torch.zeros(rows, length, dtype=torch.long)
-    tree_of = torch.full((rows, length), -1, dtype=torch.long)
-    branch_of = torch.zeros(rows, length, dtype=torch.long)  # 0 = prompt, i = answer i
+    places, (rows, length) = _places([tree.num_tokens for tree in trees], layout)
+    tokens_P = torch.zeros(rows * length, dtype=torch.long)
+    positions_P = torch.zeros(rows * length, dtype=torch.long)
     source: list[int] = []
     targets: list[int] = []
     segments: list[int] = []
     last: list[int] = []
-    for index, (tree, (row, start)) in enumerate(zip(trees, place, strict=True)):
-        prompt_end = start + len(tree.prompt)
-        tree_of[row, start : start + tree.num_tokens] = index
-        tokens[row, start:prompt_end] = torch.tensor(tree.prompt)
-        positions[row, start:prompt_end] = torch.arange(len(tree.prompt))
-        at = prompt_end
+    for tree, start in zip(trees, places, strict=True):
+        at = start + len(tree.prompt)
+        tokens_P[start:at] = torch.tensor(tree.prompt)
+        positions_P[start:at] = torch.arange(len(tree.prompt))
+        prompt_last = at - 1
         for number, answer in enumerate(tree.answers):
             end = at + len(answer)
-            tokens[row, at:end] = torch.tensor(answer)
-            positions[row, at:end] = torch.arange(len(tree.prompt), len(tree.prompt) + len(answer))
-            branch_of[row, at:end] = number + 1
+            tokens_P[at:end] = torch.tensor(answer)
+            positions_P[at:end] = torch.arange(len(tree.prompt), len(tree.prompt) + len(answer))
             for offset in range(tree.skipped(number), len(answer)):
-                before = prompt_end - 1 if offset == 0 else at + offset - 1
-                source.append(row * length + before)
+                source.append(prompt_last if offset == 0 else at + offset - 1)
                 targets.append(answer[offset])
                 segments.append(len(last))
-            last.append(row * length + end - 1)
+            last.append(end - 1)
             at = end
+    read_R, where = torch.tensor(source + last, dtype=torch.long).unique(return_inverse=True)
     return Packed(
-        tokens_BT=tokens,
-        positions_BT=positions,
-        visible_BTT=_visible(tree_of, branch_of),
-        source_N=torch.tensor(source, dtype=torch.long),
+        trees=trees,
+        layout=layout,
+        starts=places,
+        tokens_BT=tokens_P.view(rows, length),
+        positions_BT=positions_P.view(rows, length),
+        visible_BTT=_visible(trees, places, rows, length) if layout == "rows" else None,
+        read_R=read_R,
+        source_N=where[: len(source)],
         targets_N=torch.tensor(targets, dtype=torch.long),
         segments_N=torch.tensor(segments, dtype=torch.long),
-        last_A=torch.tensor(last, dtype=torch.long),
+        last_A=where[len(source) :],
         num_answers=len(last),
     )
 
@@ -137,6 +148,18 @@ def unshared(trees: Sequence[Tree]) -> list[Tree]:
         for tree in trees
         for number, answer in enumerate(tree.answers)
     ]
+
+
+def taken(rows_RD: Tensor, index_N: Tensor) -> Tensor:
+    """Some rows [N, D], which may be named several times: the first tokens of a prompt's answers are all predicted from
+    its last state.
+
+    The gradients that meet in one row are added in one order every time, or a run could not be repeated to the bit. Of
+    plain indexing that is true on a GPU, which sorts first, but not on a CPU, whose threads add as they come;
+    `index_select` has it the other way round.
+    """
+    index_N = index_N.to(rows_RD.device)
+    return rows_RD.index_select(0, index_N) if rows_RD.device.type == "cpu" else rows_RD[index_N]
 
 
 def micro_batches(trees: Sequence[Tree], token_budget: int) -> list[list[int]]:
@@ -156,24 +179,41 @@ def micro_batches(trees: Sequence[Tree], token_budget: int) -> list[list[int]]:
     return groups
 
 
-def _first_fit(lengths: Sequence[int], row_length: int) -> tuple[int, list[tuple[int, int]]]:
-    """Rows needed, and (row, start) of each length."""
+def _places(lengths: Sequence[int], layout: Layout) -> tuple[list[int], tuple[int, int]]:
+    """Where each tree starts, and how many rows of which length there are."""
+    if layout == "flat":
+        return [0, *itertools.accumulate(lengths)][:-1], (1, sum(lengths))
+    length = max(lengths)
+    if layout == "apart":
+        return [row * length for row in range(len(lengths))], (len(lengths), length)
+    return _first_fit(lengths, length)
+
+
+def _first_fit(lengths: Sequence[int], row_length: int) -> tuple[list[int], tuple[int, int]]:
     used: list[int] = []
-    place: list[tuple[int, int]] = []
+    places: list[int] = []
     for length in lengths:
         for row, taken in enumerate(used):
             if taken + length <= row_length:
-                place.append((row, taken))
+                places.append(row * row_length + taken)
                 used[row] += length
                 break
         else:
-            place.append((len(used), 0))
+            places.append(len(used) * row_length)
             used.append(length)
-    return len(used), place
+    return places, (len(used), row_length)
 
 
-def _visible(tree_of_BT: Tensor, branch_of_BT: Tensor) -> Tensor:
-    length = tree_of_BT.shape[1]
+def _visible(trees: Sequence[Tree], places: Sequence[int], rows: int, length: int) -> Tensor:
+    tree_of_P = torch.full((rows * length,), -1, dtype=torch.long)
+    branch_of_P = torch.zeros(rows * length, dtype=torch.long)  # 0 = prompt, i = answer i
+    for index, (tree, start) in enumerate(zip(trees, places, strict=True)):
+        tree_of_P[start : start + tree.num_tokens] = index
+        at = start + len(tree.prompt)
+        for number, answer in enumerate(tree.answers):
+            branch_of_P[at : at + len(answer)] = number + 1
+            at += len(answer)
+    tree_of_BT, branch_of_BT = tree_of_P.view(rows, length), branch_of_P.view(rows, length)
     same_tree = tree_of_BT[:, :, None] == tree_of_BT[:, None, :]
     in_prompt = branch_of_BT[:, None, :] == 0
     same_branch = branch_of_BT[:, :, None] == branch_of_BT[:, None, :]

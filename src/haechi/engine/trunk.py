@@ -1,13 +1,14 @@
 """The trunk cache: hidden states of layers that never change, computed once a tree and reused by every role and epoch.
 
-Legend: B rows, T tokens of a row, D width.
+Legend: P places, T tokens of a tree, D width.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from haechi.engine.trees import Packed, Tree
@@ -29,19 +30,20 @@ class TrunkCache:
         self.hits = 0
         self._states: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
-    def states(self, trees: Sequence[Tree], packed: Packed, compute: Callable[[Tree], Tensor]) -> Tensor:
-        """The states [B, T, D] of packed trees, computed where they are not in the cache.
+    def states(self, packed: Packed, compute: Callable[[Tree], Tensor]) -> Tensor:
+        """The states [P, D] of packed trees, computed where they are not in the cache.
 
         Args:
             compute: the states [T, D] of one tree, by itself: what is cached then never depends on which trees were
                 beside it, and a resumed run sees the same bytes.
         """
-        states = [self._of(tree, compute) for tree in trees]
-        rows, length = packed.tokens_BT.shape
-        states_BTD = states[0].new_zeros(rows, length, states[0].shape[-1])
-        for states_TD, (row, start, end) in zip(states, _places(trees, packed), strict=True):
-            states_BTD[row, start:end] = states_TD
-        return states_BTD
+        states = [self._of(tree, compute) for tree in packed.trees]
+        if packed.layout == "flat":
+            return torch.cat(states)
+        states_PD = states[0].new_zeros(packed.tokens_BT.numel(), states[0].shape[-1])
+        for states_TD, start in zip(states, packed.starts, strict=True):
+            states_PD[start : start + len(states_TD)] = states_TD
+        return states_PD
 
     def _of(self, tree: Tree, compute: Callable[[Tree], Tensor]) -> Tensor:
         key = _key(tree)
@@ -66,15 +68,3 @@ class TrunkCache:
 def _key(tree: Tree) -> tuple[object, ...]:
     return tuple(tree.prompt), tuple(tuple(answer) for answer in tree.answers)
 
-
-def _places(trees: Sequence[Tree], packed: Packed) -> list[tuple[int, int, int]]:
-    """(row, start, end) of each tree, read back from where its last token stands."""
-    length = packed.tokens_BT.shape[1]
-    places: list[tuple[int, int, int]] = []
-    answer = -1
-    for tree in trees:
-        answer += len(tree.answers)
-        last = int(packed.last_A[answer])
-        end = last % length + 1
-        places.append((last // length, end - tree.num_tokens, end))
-    return places

@@ -1,6 +1,6 @@
 """The shared base: one causal language model in memory, worn by every role in turn.
 
-Legend: B rows, T tokens, D width, N learned tokens.
+Legend: B rows, T tokens of a row, P places, R places that are read, D width.
 
 `wearing(role)` puts a role's weights on; inside it the base computes as that role does. The lower layers that no role
 changes (the trunk) can be computed apart and their states reused.
@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from haechi.engine.trees import Layout, Packed, taken
 from haechi.errors import ModelError
+from haechi.models.llama.decoder import Decoder
+from haechi.models.llama.linear import Adapters
 from haechi.prompt.tokens import Codec
 
 if TYPE_CHECKING:
@@ -34,7 +37,7 @@ class SharedBase:
         name: what the user called it.
         provenance: where the weights come from (revision or sha256), recorded with the run.
         terms: files of the base's folder that say under what terms it may be used; a model made of it takes them along.
-        shared_forward: whether prompt trees are exact on this architecture (`check_forward`).
+        decoder: runs the model on flat trees, where it can (`haechi.models.llama`).
     """
 
     def __init__(
@@ -50,7 +53,8 @@ class SharedBase:
         self.name = name
         self.provenance = provenance or {}
         self.terms = terms
-        self.shared_forward = True
+        self.decoder = Decoder(model) if Decoder.suits(model) else None
+        self._layout: Layout = "rows" if self.decoder is None else "flat"
         self.body: nn.Module = model.base_model
         self.layers = _decoder_layers(model)
         self.width = int(model.config.hidden_size)
@@ -69,6 +73,26 @@ class SharedBase:
     @property
     def dtype(self) -> torch.dtype:
         return next(p for p in self.model.parameters() if p.is_floating_point()).dtype
+
+    @property
+    def layout(self) -> Layout:
+        """How trees must lie so that the forward pass is exact (`check_forward` decides)."""
+        # Mixed precision is for Transformers' modules, which autocast knows.
+        return "rows" if self._layout == "flat" and torch.is_autocast_enabled(self.device.type) else self._layout
+
+    @layout.setter
+    def layout(self, layout: Layout) -> None:
+        self._layout = layout
+
+    @property
+    def shared_forward(self) -> bool:
+        """Whether the answers to a prompt share its computation."""
+        return self._layout != "apart"
+
+    @property
+    def adapters(self) -> Adapters:
+        """The LoRA matrices that are worn now, oldest first."""
+        return self._lora
 
     # ── wearing a role ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -121,31 +145,30 @@ class SharedBase:
 
     # ── forward ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def hidden(
-        self,
-        tokens_BT: Tensor,
-        positions_BT: Tensor,
-        visible_BTT: Tensor | None,
-        *,
-        start: int = 0,
-        states_BTD: Tensor | None = None,
-    ) -> Tensor:
-        """Final hidden states [B, T, D].
+    def hidden(self, packed: Packed, *, start: int = 0, states_PD: Tensor | None = None) -> Tensor:
+        """Final hidden states where they are read [R, D].
 
         Args:
-            visible_BTT: which places each place may see; None = every earlier one.
-            start: first layer to compute; the layers below are replaced by `states_BTD`.
-            states_BTD: inputs of layer `start`, from `trunk`.
+            start: first layer to compute; the layers below are replaced by `states_PD`.
+            states_PD: inputs of layer `start`, from `trunk`.
         """
+        if packed.layout == "flat":
+            assert self.decoder is not None
+            return self.decoder.hidden(packed, self._lora, start=start, states_PD=states_PD)
         if start == 0:
-            return self._run(tokens_BT, positions_BT, visible_BTT)
-        assert states_BTD is not None
-        with self._skipping(start, states_BTD):
-            return self._run(tokens_BT, positions_BT, visible_BTT)
+            hidden_BTD = self._run(packed)
+        else:
+            assert states_PD is not None
+            with self._skipping(start, states_PD.view(*packed.tokens_BT.shape, -1)):
+                hidden_BTD = self._run(packed)
+        return taken(hidden_BTD.flatten(0, 1), packed.read_R)
 
     @torch.no_grad()
-    def trunk(self, tokens_BT: Tensor, positions_BT: Tensor, visible_BTT: Tensor | None, *, stop: int) -> Tensor:
-        """What the layers below `stop` (at least one, at most all) make of the tokens [B, T, D]."""
+    def trunk(self, packed: Packed, *, stop: int) -> Tensor:
+        """What the layers below `stop` (at least one, at most all) make of the tokens [P, D]."""
+        if packed.layout == "flat":
+            assert self.decoder is not None
+            return self.decoder.states(packed, self._lora, stop=stop)
         caught: list[Tensor] = []
 
         def catch(_: nn.Module, __: object, output: Tensor | tuple[Tensor, ...]) -> None:
@@ -154,18 +177,19 @@ class SharedBase:
 
         handle = self.layers[stop - 1].register_forward_hook(catch)
         try:
-            self._run(tokens_BT, positions_BT, visible_BTT)
+            self._run(packed)
         except _TrunkComputed:
-            return caught[0]
+            return caught[0].flatten(0, 1)
         finally:
             handle.remove()
         raise ModelError(f"{self.name}: layer {stop} was never reached")
 
-    def _run(self, tokens_BT: Tensor, positions_BT: Tensor, visible_BTT: Tensor | None) -> Tensor:
+    def _run(self, packed: Packed) -> Tensor:
+        visible_BTT = packed.visible_BTT
         output = self.body(
-            input_ids=tokens_BT.to(self.device),
+            input_ids=packed.tokens_BT.to(self.device),
             attention_mask=None if visible_BTT is None else visible_BTT[:, None].to(self.device),
-            position_ids=positions_BT.to(self.device),
+            position_ids=packed.positions_BT.to(self.device),
             use_cache=False,
         )
         return output.last_hidden_state

@@ -13,7 +13,9 @@ from haechi.engine.trees import Tree, pack
 
 def mask_of(lengths: list[tuple[int, list[int]]]) -> Tensor:
     trees = [Tree([1] * prompt, [[1] * answer for answer in answers]) for prompt, answers in lengths]
-    return pack(trees).visible_BTT[:, None]
+    visible_BTT = pack(trees).visible_BTT
+    assert visible_BTT is not None
+    return visible_BTT[:, None]
 
 
 MASKS = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from haechi.engine.forward import answer_scores, answer_states, score_trees, taken, token_logps
+from haechi.engine.forward import answer_scores, answer_states, score_trees, token_logps
 from haechi.engine.trees import Tree, micro_batches, unshared
 from haechi.engine.trunk import TrunkCache
 from haechi.models.base import SharedBase
@@ -30,27 +30,6 @@ def models_own(base: SharedBase, role: Role | None, trees: Sequence[Tree], tempe
             places = torch.arange(len(tree.prompt), ids.shape[1])
             found.append(logps[places - 1, ids[0, places]])
     return found
-
-
-def test_gradients_that_meet_are_added_in_one_order() -> None:
-    """To the bit, though more threads work on it than there are cores: what adds as threads come differs every time."""
-    draw = torch.Generator().manual_seed(0)
-    index = torch.randint(0, 30, (2000,), generator=draw)
-    gradient = torch.randn(2000, 256, generator=draw)
-    expected = torch.zeros(40, 256)
-    for place, row in zip(index.tolist(), gradient, strict=True):
-        expected[place] += row
-    threads = torch.get_num_threads()
-    torch.set_num_threads(8)
-    try:
-        for _ in range(10):
-            states = torch.randn(40, 256, requires_grad=True)
-            rows = taken(states, index)
-            assert torch.equal(rows, states.detach()[index])
-            rows.backward(gradient)
-            assert states.grad is not None and torch.equal(states.grad, expected)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def gradients(role: Role, loss: Tensor) -> dict[str, Tensor]:
@@ -133,21 +112,21 @@ def test_trunk_changes_neither_value_nor_gradient_at_any_layer(
         assert_same(again_gradients, wanted)
 
 
-def test_cached_states_replace_the_layers_below(llama: SharedBase, draw_trees: Callable[..., list[Tree]]) -> None:
+def test_cached_states_replace_the_layers_below(
+    llama: SharedBase, draw_trees: Callable[..., list[Tree]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hit computes no layer of the trunk, and lays out trees in another grouping than they were stored in."""
     role = Role(llama, Trainable("top_layers", layers=1))
     trees = draw_trees(SHAPES)
     trunk = TrunkCache(role.first_layer)
     score_trees(llama, role, trees, trunk=trunk)
+    assert llama.decoder is not None
     ran: list[int] = []
-    handles = [
-        layer.self_attn.register_forward_pre_hook(lambda m, a, i=i: ran.append(i))  # type: ignore[union-attr]
-        for i, layer in enumerate(llama.layers)
-    ]
+    layer = llama.decoder.layer
+    monkeypatch.setattr(llama.decoder, "layer", lambda number, worn: (ran.append(number), layer(number, worn))[1])
     regrouped = [trees[2], trees[0]]
     from_cache = score_trees(llama, role, regrouped, trunk=trunk).logps_N
-    for handle in handles:
-        handle.remove()
+    monkeypatch.undo()
     assert ran == [llama.num_layers - 1]
     assert trunk.hits == 2
     torch.testing.assert_close(from_cache, score_trees(llama, role, regrouped).logps_N, rtol=1e-4, atol=1e-4)
@@ -202,7 +181,7 @@ def test_a_sliding_window_is_found_and_computed_plainly(
     load_architecture: Callable[[str], SharedBase], disturb: Callable[..., Role], draw_trees: Callable[..., list[Tree]]
 ) -> None:
     base = load_architecture("mistral")
-    assert base.shared_forward is False
+    assert base.layout == "apart" and not base.shared_forward
     trees = draw_trees((*SHAPES, (20, (5, 4))))
     role = disturb(Role(base, Trainable("top_layers", layers=1)))
     trunk = TrunkCache(role.first_layer)
@@ -213,7 +192,7 @@ def test_a_sliding_window_is_found_and_computed_plainly(
         assert scored.num_answers == 8
     assert trunk.hits == 8
     # The window matters here: with all of the prompt in sight the values would be others.
-    base.shared_forward = True
+    base.layout = "rows"
     assert float((score_trees(base, role, trees).logps_N - own).detach().abs().max()) > 1e-2
 
 
@@ -221,7 +200,7 @@ def test_check_forward_tells_the_difference_and_refuses_what_it_cannot_explain(
     make_model: Callable[[str], Any], llama: SharedBase
 ) -> None:
     assert check_forward(llama) < 1e-4
-    assert llama.shared_forward
+    assert llama.layout == "flat" and llama.shared_forward
 
     from haechi.errors import ModelError
 

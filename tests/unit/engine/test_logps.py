@@ -46,6 +46,24 @@ def test_chunks_change_neither_value_nor_gradient(chunk: int) -> None:
         torch.testing.assert_close(ours, whole)
 
 
+@pytest.mark.parametrize("chunk", [1, 3, 100])
+def test_a_frozen_projection_gives_the_same_values_and_gradient(chunk: int) -> None:
+    """Of the log-probability alone, in whatever order and how often its rows are used; the entropy has none."""
+    torch.manual_seed(0)
+    weight, bias = torch.randn(11, 5, dtype=torch.float64), torch.randn(11, dtype=torch.float64)
+    hidden, targets, mix = torch.randn(7, 5, dtype=torch.float64), torch.randint(11, (7,)), torch.randn(7)
+    ours, theirs = hidden.clone().requires_grad_(), hidden.clone().requires_grad_()
+    logps, entropy = answer_logps(ours, targets, weight, bias, temperature=0.7, entropy="measured", chunk=chunk)
+    every = ((theirs @ weight.T + bias) / 0.7).log_softmax(-1)
+    whole = every[range(7), targets]
+    torch.testing.assert_close(logps, whole.float())
+    assert entropy is not None and not entropy.requires_grad
+    torch.testing.assert_close(entropy, -(every.exp() * every).sum(-1).detach().float())
+    (logps @ mix).backward()
+    (whole.float() @ mix).backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-6)
+
+
 def test_a_measured_entropy_has_the_value_and_no_gradient() -> None:
     torch.manual_seed(1)
     hidden, weight, targets = torch.randn(4, 5, requires_grad=True), torch.randn(11, 5), torch.randint(11, (4,))

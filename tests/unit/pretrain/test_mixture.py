@@ -92,7 +92,7 @@ def test_a_world_as_a_tree(tokenizer: PreTrainedTokenizerFast) -> None:
         assert skip == (len(codec.encode(question)) if verdict == right else len(ids) - 1)
     packed = pack([tree])
     asks_for_verdict = packed.targets_N[-1] == wrong
-    assert asks_for_verdict and packed.tokens_BT.flatten()[packed.source_N[-1]] == codec.eos
+    assert asks_for_verdict and packed.tokens_BT.flatten()[packed.read_R[packed.source_N[-1]]] == codec.eos
 
 
 def test_english_worlds_are_asked_in_english(base: SharedBase) -> None:
