@@ -257,9 +257,9 @@ class Attention:
                 *self.key.gradients(dk_PE, normed_PD),
                 *self.value.gradients(dv_PE, normed_PD),
             ]
-        dnormed_PD = self.value.backward(dv_PE, self.key.backward(dk_PE))
+        dnormed_PD = self.value.backward(dv_PE, onto=self.key.backward(dk_PE))
         if plan.asking_Q is None:
-            self.query.backward(dq_QE, dnormed_PD)
+            dnormed_PD = self.query.backward(dq_QE, onto=dnormed_PD)
             dx_PD, of_norm = self.norm.backward(dnormed_PD, x_PD)
             dx_PD += dy_QD
         else:

@@ -53,7 +53,7 @@ class FeedForward:
         dup_CI = dinner_CI * silu_CI
         of_down = self.down.gradients(dy_CD, silu_CI.mul_(up_CI)) if self.down.learned() else []
         dgate_CI = torch.ops.aten.silu_backward(dinner_CI.mul_(up_CI), gate_CI)
-        dnormed_CD = self.up.backward(dup_CI, self.gate.backward(dgate_CI))
+        dnormed_CD = self.up.backward(dup_CI, onto=self.gate.backward(dgate_CI))
         of_inputs: list[Tensor] = []
         if self.gate.learned() or self.up.learned():
             normed_CD = self.norm.forward(x_CD)

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from haechi.engine.products import product
+
 Adapters = Sequence[Mapping[str, tuple[Tensor, Tensor, float]]]  # oldest first: module ▶ (A [R, I], B [O, R], scale)
 
 
@@ -40,17 +42,16 @@ class Linear:
 
     def forward(self, x_NI: Tensor, *, onto: Tensor | None = None) -> Tensor:
         """f(x) [N, O], added to `onto` where given; without a graph."""
-        weight_IO = self.product_OI.t()
-        y_NO = x_NI @ weight_IO if onto is None else torch.addmm(onto, x_NI, weight_IO)
+        y_NO = product(x_NI, self.product_OI, onto)
         if self.bias_O is not None:
             y_NO += self.bias_O.detach()
         for a_RI, b_OR, scale in self.apart:
             y_NO.addmm_(x_NI @ a_RI.detach().to(x_NI.dtype).t(), b_OR.detach().to(x_NI.dtype).t(), alpha=scale)
         return y_NO
 
-    def backward(self, dy_NO: Tensor, dx_NI: Tensor | None = None) -> Tensor:
-        """The gradient of the inputs, added to `dx_NI` in place where given."""
-        dx_NI = dy_NO @ self.product_OI if dx_NI is None else dx_NI.addmm_(dy_NO, self.product_OI)
+    def backward(self, dy_NO: Tensor, *, onto: Tensor | None = None) -> Tensor:
+        """The gradient of the inputs [N, I], added to `onto` where given."""
+        dx_NI = product(dy_NO, self.product_OI.t(), onto)
         for a_RI, b_OR, scale in self.apart:
             dx_NI.addmm_(dy_NO @ b_OR.detach().to(dy_NO.dtype), a_RI.detach().to(dy_NO.dtype), alpha=scale)
         return dx_NI
@@ -59,12 +60,14 @@ class Linear:
         """The gradient of each of `learned`."""
         found: list[Tensor] = []
         if self.weight_OI.requires_grad:
-            found.append(dy_NO.t() @ x_NI)
+            found.append(product(dy_NO.t(), x_NI.t()))
         if self.bias_O is not None and self.bias_O.requires_grad:
             found.append(dy_NO.sum(0))
         for a_RI, b_OR, scale in self.adapters:
             if a_RI.requires_grad:
-                found.append((((dy_NO @ b_OR.detach().to(dy_NO.dtype)).t() @ x_NI) * scale).to(a_RI.dtype))
+                through_NR = product(dy_NO, b_OR.detach().to(dy_NO.dtype).t())
+                found.append(product(through_NR.t(), x_NI.t()).mul_(scale).to(a_RI.dtype))
             if b_OR.requires_grad:
-                found.append(((dy_NO.t() @ (x_NI @ a_RI.detach().to(x_NI.dtype).t())) * scale).to(b_OR.dtype))
+                through_NR = product(x_NI, a_RI.detach().to(x_NI.dtype))
+                found.append(product(dy_NO.t(), through_NR.t()).mul_(scale).to(b_OR.dtype))
         return found
