@@ -12,8 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from haechi.engine.products import product
-
 # Logits held at once: few enough for a processor's cache to help, or to fill an accelerator without filling its memory.
 _ON_CPU, _ELSEWHERE = 1 << 23, 1 << 28
 Entropy = Literal["none", "measured", "learned"]
@@ -71,9 +69,7 @@ class _OfFrozen(torch.autograd.Function):
         for start in range(0, len(targets_N), chunk):
             rows = slice(start, start + chunk)
             targets_C1 = targets_N[rows, None]
-            logits_CV = product(hidden_ND[rows], weight_VD).float()
-            if bias_V is not None:
-                logits_CV += bias_V
+            logits_CV = F.linear(hidden_ND[rows], weight_VD, bias_V).float()
             if temperature != 1:
                 logits_CV /= temperature
             logps_CV = logits_CV.log_softmax(-1)
@@ -85,7 +81,7 @@ class _OfFrozen(torch.autograd.Function):
                 expected_C = torch.linalg.vecdot(probabilities_CV, logits_CV)
                 entropy_N[rows] = logits_CV.gather(1, targets_C1).squeeze(1) - logps_N[rows] - expected_C
             if slope_ND is not None:
-                pulled_CD = product(probabilities_CV.to(weight_VD.dtype), weight_VD.t())
+                pulled_CD = probabilities_CV.to(weight_VD.dtype) @ weight_VD
                 slope_ND[rows] = (weight_VD[targets_N[rows]] - pulled_CD) / temperature
         if slope_ND is not None:
             ctx.save_for_backward(slope_ND)

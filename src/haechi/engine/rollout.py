@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from haechi.engine.cache import CachedDecoding
-from haechi.engine.products import product
+from haechi.engine.products import linear
 from haechi.models.base import SharedBase
 from haechi.models.llama.decoding import Decoding
 from haechi.models.roles import Role
@@ -126,7 +126,7 @@ def _sample_group(
     ended = [False] * len(alive)
     weight, bias = base.output_weight()
     for step in range(sampling.max_new_tokens):
-        logits_BV = product(decoding.hidden_BD, weight).float()
+        logits_BV = linear(decoding.hidden_BD, weight).float()
         if bias is not None:
             logits_BV = logits_BV + bias
         token_B, logp_B = _draw(logits_BV, sampling, noise[alive, step].to(base.device))

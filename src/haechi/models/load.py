@@ -15,6 +15,7 @@ import torch
 
 from haechi.engine import attention
 from haechi.engine.logps import answer_logps
+from haechi.engine.products import by_onednn
 from haechi.engine.trees import Layout, Tree, pack, taken, unshared
 from haechi.errors import ModelError
 from haechi.models.base import SharedBase
@@ -51,6 +52,8 @@ def load_base(
     """
     folder, provenance = _resolve(name, revision)
     _refuse_what_runs(folder, name)
+    if (device or best_device()) == "cpu":
+        by_onednn()
     model = _load_model(folder, name, dtype, quantise, device or best_device())
     _refuse_non_finite(model, name)
     codec = Codec(_load_tokenizer(folder, name), name)
@@ -256,9 +259,12 @@ def _differentiable(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def _dtype(asked: Dtype, saved: object, device: str) -> torch.dtype:
-    """`auto` takes what the base was saved in, but for float16, which underflows: bfloat16 (on a CPU float32) then."""
+    """`auto` takes what the base was saved in, but for float16, which underflows: bfloat16 then. On a CPU it takes
+    float32, which is the faster one there, unless the processor has tiles for bfloat16 (AMX)."""
     if asked != "auto":
         return getattr(torch, asked)
+    if device == "cpu" and not torch.cpu._is_amx_tile_supported():
+        return torch.float32
     if isinstance(saved, torch.dtype) and saved is not torch.float16:
         return saved
     return torch.float32 if device == "cpu" else torch.bfloat16

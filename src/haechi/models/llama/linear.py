@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from haechi.engine.products import product
+from haechi.engine.products import linear
 
 Adapters = Sequence[Mapping[str, tuple[Tensor, Tensor, float]]]  # oldest first: module ▶ (A [R, I], B [O, R], scale)
 
@@ -42,7 +42,7 @@ class Linear:
 
     def forward(self, x_NI: Tensor, *, onto: Tensor | None = None) -> Tensor:
         """f(x) [N, O], added to `onto` where given; without a graph."""
-        y_NO = product(x_NI, self.product_OI, onto)
+        y_NO = linear(x_NI, self.product_OI, onto)
         if self.bias_O is not None:
             y_NO += self.bias_O.detach()
         for a_RI, b_OR, scale in self.apart:
@@ -50,8 +50,8 @@ class Linear:
         return y_NO
 
     def backward(self, dy_NO: Tensor, *, onto: Tensor | None = None) -> Tensor:
-        """The gradient of the inputs [N, I], added to `onto` where given."""
-        dx_NI = product(dy_NO, self.product_OI.t(), onto)
+        """The gradient of the inputs [N, I], added to `onto` in place where given."""
+        dx_NI = dy_NO @ self.product_OI if onto is None else onto.addmm_(dy_NO, self.product_OI)
         for a_RI, b_OR, scale in self.apart:
             dx_NI.addmm_(dy_NO @ b_OR.detach().to(dy_NO.dtype), a_RI.detach().to(dy_NO.dtype), alpha=scale)
         return dx_NI
@@ -60,14 +60,14 @@ class Linear:
         """The gradient of each of `learned`."""
         found: list[Tensor] = []
         if self.weight_OI.requires_grad:
-            found.append(product(dy_NO.t(), x_NI.t()))
+            found.append(dy_NO.t() @ x_NI)
         if self.bias_O is not None and self.bias_O.requires_grad:
             found.append(dy_NO.sum(0))
         for a_RI, b_OR, scale in self.adapters:
             if a_RI.requires_grad:
-                through_NR = product(dy_NO, b_OR.detach().to(dy_NO.dtype).t())
-                found.append(product(through_NR.t(), x_NI.t()).mul_(scale).to(a_RI.dtype))
+                through_NR = dy_NO @ b_OR.detach().to(dy_NO.dtype)
+                found.append((through_NR.t() @ x_NI).mul_(scale).to(a_RI.dtype))
             if b_OR.requires_grad:
-                through_NR = product(x_NI, a_RI.detach().to(x_NI.dtype))
-                found.append(product(dy_NO.t(), through_NR.t()).mul_(scale).to(b_OR.dtype))
+                through_NR = x_NI @ a_RI.detach().to(x_NI.dtype).t()
+                found.append((dy_NO.t() @ through_NR).mul_(scale).to(b_OR.dtype))
         return found
