@@ -20,7 +20,8 @@ class Base(Section):
     revision: str | None = None
     """Commit of a model on the Hub; null takes the newest."""
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Numbers of the weights; auto takes what the base was saved in, as far as the device can compute with it."""
+    """Numbers of the weights; auto takes what the base was saved in, but on a CPU without AMX float32, which is faster
+    there and takes twice bfloat16's memory."""
     quantise: Literal["none", "nf4"] = "none"
     """nf4 holds the frozen base in 4 bits (needs bitsandbytes; on a CPU it saves memory, not time)."""
 
