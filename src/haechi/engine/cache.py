@@ -16,11 +16,7 @@ from haechi.models.base import SharedBase
 
 
 class CachedDecoding:
-    """Some prompts and the answers to them that are being written (the role is worn by the caller).
-
-    Attributes:
-        hidden_BD: the state that predicts each answer's next token.
-    """
+    """Some prompts and the answers to them that are being written (the role is worn by the caller)."""
 
     def __init__(self, base: SharedBase, prompts: Sequence[Sequence[int]], samples: int, new_tokens: int) -> None:
         self._base = base
@@ -33,8 +29,12 @@ class CachedDecoding:
         rows = torch.arange(len(prompts), device=base.device).repeat_interleave(samples)
         if samples > 1:
             self._cache.take(rows)
-        self.hidden_BD, self._real_BT = last_PD[rows], real_PT[rows]
+        self._hidden_BD, self._real_BT = last_PD[rows], real_PT[rows]
         self._positions_B = self._real_BT.sum(-1)
+
+    def logits(self) -> Tensor:
+        """Of each answer's next token [B, V]."""
+        return F.linear(self._hidden_BD, *self._base.output_weight())
 
     def step(self, tokens_B: Tensor) -> None:
         """Writes a token to every answer."""
@@ -46,13 +46,13 @@ class CachedDecoding:
             past_key_values=self._cache,
             use_cache=True,
         )
-        self.hidden_BD = output.last_hidden_state[:, -1]
+        self._hidden_BD = output.last_hidden_state[:, -1]
         self._positions_B = self._positions_B + 1
 
     def keep(self, rows: Tensor) -> None:
         """Goes on with some answers alone, named by their present place."""
         self._cache.take(rows)
-        self.hidden_BD, self._real_BT = self.hidden_BD[rows], self._real_BT[rows]
+        self._hidden_BD, self._real_BT = self._hidden_BD[rows], self._real_BT[rows]
         self._positions_B = self._positions_B[rows]
 
     def _read(self, prompts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:

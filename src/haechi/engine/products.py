@@ -1,10 +1,11 @@
 """Float32 matrix products on a CPU: by oneDNN, where MKL would use half of the processor.
 
-Legend: N rows, I inputs, O outputs.
-
 PyTorch gives float32 products to MKL, which runs on processors that are not Intel's as if they had no AVX-512. oneDNN,
 which comes with PyTorch too, does not mind whose they are, but is asked only where it is allowed to round to bfloat16.
 It would do so on AMX tiles alone; where there are none its products are as exact, and this is checked, not believed.
+
+Few rows are another matter: there a product takes as long as its weight takes to come from memory, and a weight that
+lies as oneDNN reads it comes in half the time.
 """
 
 from __future__ import annotations
@@ -46,9 +47,22 @@ def largest_error() -> float:
     return worst
 
 
-def linear(x_NI: Tensor, weight_OI: Tensor, onto_NO: Tensor | None = None) -> Tensor:
-    """x Wᵀ [N, O], added to `onto` where given. A single row is a vector, for which oneDNN has nothing better."""
-    if len(x_NI) == 1:
-        y_NO = torch.mv(weight_OI, x_NI[0])[None]
-        return y_NO if onto_NO is None else y_NO + onto_NO
-    return x_NI @ weight_OI.t() if onto_NO is None else torch.addmm(onto_NO, x_NI, weight_OI.t())
+class Laid:
+    """A weight [O, I] laid out for products with few rows: a copy, worth making for a dozen of them.
+
+    It is asked by the operator that `torch.compile` makes linear layers of.
+    """
+
+    def __init__(self, weight_OI: Tensor, rows: int) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), rows)
+
+    @staticmethod
+    def pays(weight_OI: Tensor, rows: int, products: int) -> bool:
+        """Whether so many products with so many rows win back what the copy takes."""
+        return by_onednn() and weight_OI.dtype is torch.float32 and rows <= 64 and products >= 12
+
+    def product(self, x_NI: Tensor, onto_NO: Tensor | None = None) -> Tensor:
+        """x Wᵀ [N, O], added to `onto` where given; without a graph."""
+        if onto_NO is None:
+            return torch.ops.mkldnn._linear_pointwise(x_NI, self._weight, None, "none", [], "")
+        return torch.ops.mkldnn._linear_pointwise.binary(x_NI, onto_NO, self._weight, None, "add")

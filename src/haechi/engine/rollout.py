@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from haechi.engine.cache import CachedDecoding
-from haechi.engine.products import linear
 from haechi.models.base import SharedBase
 from haechi.models.llama.decoding import Decoding
 from haechi.models.roles import Role
@@ -124,12 +123,8 @@ def _sample_group(
     ids: list[list[int]] = [[] for _ in alive]
     logps: list[list[float]] = [[] for _ in alive]
     ended = [False] * len(alive)
-    weight, bias = base.output_weight()
     for step in range(sampling.max_new_tokens):
-        logits_BV = linear(decoding.hidden_BD, weight).float()
-        if bias is not None:
-            logits_BV = logits_BV + bias
-        token_B, logp_B = _draw(logits_BV, sampling, noise[alive, step].to(base.device))
+        token_B, logp_B = _draw(decoding.logits().float(), sampling, noise[alive, step].to(base.device))
         for row, token, logp in zip(alive.tolist(), token_B.tolist(), logp_B.tolist(), strict=True):
             ids[row].append(token)
             logps[row].append(logp)
@@ -146,9 +141,9 @@ def _sample_group(
 
 
 class _Decoding(Protocol):
-    """Answers being written: the state that predicts each one's next token, and how they go on."""
+    """Answers being written: what comes next in each, and how they go on."""
 
-    hidden_BD: Tensor
+    def logits(self) -> Tensor: ...
 
     def step(self, tokens_B: Tensor) -> None: ...
 
@@ -157,7 +152,7 @@ class _Decoding(Protocol):
 
 def _start(base: SharedBase, prompts: Sequence[Sequence[int]], samples: int, new_tokens: int) -> _Decoding:
     if base.layout == "flat" and base.decoder is not None:
-        return Decoding(base.decoder, base.adapters, prompts, samples, new_tokens)
+        return Decoding(base.decoder, base.adapters, base.output_weight(), prompts, samples, new_tokens)
     return CachedDecoding(base, prompts, samples, new_tokens)
 
 

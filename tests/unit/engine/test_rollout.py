@@ -119,6 +119,13 @@ def test_neighbours_and_grouping_change_no_answer(base: SharedBase, ending: Role
     assert ids != [[answer.ids for answer in group] for group in sample(base, ending, prompts, HALF, samples=3, seed=2)]
 
 
+def test_long_answers_outgrow_their_first_room(llama: SharedBase, draw_trees: Draw) -> None:
+    prompts = prompts_of(draw_trees, (9, 3))
+    answers = sample(llama, None, prompts, Sampling(max_new_tokens=150), samples=2, seed=1)
+    assert max(len(answer.ids) for answer in itertools.chain(*answers)) > 128
+    assert check_against_training(llama, None, prompts, answers, 1.0) < 1e-4
+
+
 def test_samples_of_one_prompt_differ_and_progress_is_told(llama: SharedBase, draw_trees: Draw) -> None:
     told: list[tuple[int, int]] = []
     prompts = prompts_of(draw_trees, (4, 4, 4))

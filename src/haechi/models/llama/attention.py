@@ -198,6 +198,11 @@ class Attention:
         parts = (self.norm, self.query, self.key, self.value, self.out, self.query_norm, self.key_norm)
         return [tensor for part in parts if part is not None for tensor in part.learned()]
 
+    def lay(self, rows: int, products: int) -> None:
+        """Gets its linear layers ready for so many products with so many rows."""
+        for linear in (self.query, self.key, self.value, self.out):
+            linear.lay(rows, products)
+
     def __call__(self, x_PD: Tensor, plan: Plan) -> Tensor:
         """The states [Q, D] of the places that ask."""
         learned = self.learned() if torch.is_grad_enabled() else []

@@ -34,6 +34,11 @@ class FeedForward:
         """The tensors that want a gradient."""
         return [*self.norm.learned(), *self.gate.learned(), *self.up.learned(), *self.down.learned()]
 
+    def lay(self, rows: int, products: int) -> None:
+        """Gets its linear layers ready for so many products with so many rows."""
+        for linear in (self.gate, self.up, self.down):
+            linear.lay(rows, products)
+
     def __call__(self, x_ND: Tensor) -> Tensor:
         learned = self.learned() if torch.is_grad_enabled() else []
         if torch.is_grad_enabled() and (learned or x_ND.requires_grad):

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from haechi.engine.products import linear
+from haechi.engine.products import Laid
 
 Adapters = Sequence[Mapping[str, tuple[Tensor, Tensor, float]]]  # oldest first: module ▶ (A [R, I], B [O, R], scale)
 
@@ -28,11 +28,18 @@ class Linear:
         self.bias_O: Tensor | None = module.bias
         self.adapters = [worn[name] for worn in adapters if name in worn]
         self.product_OI = self.weight_OI.detach()
+        self.laid: Laid | None = None
         self.apart = self.adapters
         if self.adapters and self.weight_OI.dtype is torch.float32:
             self.apart = []
             for a_RI, b_OR, scale in self.adapters:
                 self.product_OI = torch.addmm(self.product_OI, b_OR.detach(), a_RI.detach(), alpha=scale)
+
+    def lay(self, rows: int, products: int) -> None:
+        """Gets ready for so many products with so many rows."""
+        if Laid.pays(self.product_OI, rows, products):
+            self.laid = Laid(self.product_OI, rows)
+            self.product_OI = self.weight_OI.detach()  # a merged one would lie here twice
 
     def learned(self) -> list[Tensor]:
         """The tensors that want a gradient, in the order in which `gradients` gives them."""
@@ -42,7 +49,11 @@ class Linear:
 
     def forward(self, x_NI: Tensor, *, onto: Tensor | None = None) -> Tensor:
         """f(x) [N, O], added to `onto` where given; without a graph."""
-        y_NO = linear(x_NI, self.product_OI, onto)
+        weight_IO = self.product_OI.t()
+        if self.laid is not None:
+            y_NO = self.laid.product(x_NI, onto)
+        else:
+            y_NO = x_NI @ weight_IO if onto is None else torch.addmm(onto, x_NI, weight_IO)
         if self.bias_O is not None:
             y_NO += self.bias_O.detach()
         for a_RI, b_OR, scale in self.apart:
