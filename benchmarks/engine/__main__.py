@@ -2,8 +2,7 @@
 
     python -m engine                      every row that is not yet measured, then the table
     python -m engine --rows dpo-lora      one row (several: divided by commas)
-    python -m engine --again              measure anew what results.json holds
-    python -m engine --quick              the one-minute version of CI: a small shape, ours against what is recorded
+    python -m engine --again ours         measure ours anew, and keep what results.json holds of the peers
     python -m engine --table              only print the table
 
 Every measurement is a process of its own; ours and the peer's take turns. What has been measured stays in results.json
@@ -39,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", default=",".join(ROWS), help="rows, divided by commas")
     parser.add_argument("--settings", default=",".join(SETTINGS), help="settings, divided by commas")
-    parser.add_argument("--again", action="store_true", help="measure anew what is there")
+    parser.add_argument("--again", choices=("ours", "peer", "both"), help="a side that is measured anew")
     parser.add_argument("--table", action="store_true", help="only print the table")
     arguments = parser.parse_args()
     wanted = _known(arguments.rows, ROWS), _known(arguments.settings, SETTINGS)
@@ -59,15 +58,16 @@ def _known(given: str, names: Any) -> list[str]:
 # ── measuring ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def measure(rows: list[Row], settings: list[Setting], *, again: bool) -> None:
+def measure(rows: list[Row], settings: list[Setting], *, again: str | None = None) -> None:
     """Runs what is missing of each row, ours and the peer's in turns, and writes it down after each process."""
     checkpoint = WORK / "checkpoint"
     _run([sys.executable, "-m", "engine.checkpoint", str(checkpoint)])
     results = _read()
     results["machine"] = {"processor": _processor(), "threads": shape.THREADS, "system": platform.platform()}
-    if again:
-        for row in rows:
-            results["rows"].pop(row.name, None)
+    for row in rows:
+        for side in ("ours", "peer") if again == "both" else (again,):
+            for setting in settings:
+                results["rows"].get(row.name, {}).get(side, {}).pop(setting, None)
     for row in rows:
         for setting in settings:
             for turn in range(REPEATS):
@@ -78,7 +78,8 @@ def measure(rows: list[Row], settings: list[Setting], *, again: bool) -> None:
                     began = time.perf_counter()
                     done.append(_measured(row, side, setting, checkpoint))
                     took = time.perf_counter() - began
-                    print(f"{row.name:14} {side:5} {setting:9} {done[-1]['seconds']:8.2f} s  (in {took:.0f} s)", flush=True)
+                    seconds = f"{done[-1]['seconds']:8.2f} s  (in {took:.0f} s)"
+                    print(f"{row.name:14} {side:5} {setting:9} {seconds}", flush=True)
                     _write(results)
 
 
@@ -94,7 +95,7 @@ def _measured(row: Row, side: str, setting: Setting, checkpoint: Path) -> dict[s
 def _run(command: list[str]) -> str:
     threads = {name: str(shape.THREADS) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     environment = os.environ | threads | {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parent), *environment.get("PYTHONPATH", "").split(os.pathsep)])
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=HERE.parent, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")

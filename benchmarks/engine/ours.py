@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from engine import shape
 from engine.floor import matrix_rate, training_operations
-from engine.shape import Row, asked, ids, say, timed
+from engine.shape import ASK_PREFIX, Row, asked, ids, say, timed
 from haechi.engine.forward import answer_scores
 from haechi.engine.loop import Hooks, LoopSettings, Method, train
 from haechi.engine.rollout import Sampling, sample
@@ -28,6 +28,7 @@ from haechi.learners.sft import SupervisedLearner
 from haechi.methods.kl import FixedKL
 from haechi.methods.ppo import PPOSettings
 from haechi.models.base import SharedBase
+from haechi.models.llama.decoding import Memory
 from haechi.models.load import load_base
 from haechi.models.roles import Role, Trainable
 
@@ -170,7 +171,17 @@ def _rollout(row: Row, base: SharedBase) -> dict[str, Any]:
     return {"seconds": seconds, "tokens_per_second": row.prompts * row.answers * row.answer_tokens / seconds}
 
 
-_MEASURE = {"ppo": _ppo, "dpo": _pairs, "reward": _pairs, "sft": _sft, "rollout": _rollout}
+def _ask(row: Row, base: SharedBase) -> dict[str, Any]:
+    """A question whose prompt begins as the last one's did."""
+    memory, sampling = Memory(), Sampling(temperature=0, max_new_tokens=row.answer_tokens)
+    prefix, seconds = ids(ASK_PREFIX, "prefix"), 0.0
+    for number in range(2):
+        prompt = prefix + ids(row.prompt_tokens - ASK_PREFIX, f"question {number}")
+        seconds = timed(lambda prompt=prompt: sample(base, None, [prompt], sampling, memory=memory))
+    return {"seconds": seconds, "tokens_per_second": row.answer_tokens / seconds}
+
+
+_MEASURE = {"ppo": _ppo, "dpo": _pairs, "reward": _pairs, "sft": _sft, "rollout": _rollout, "ask": _ask}
 
 if __name__ == "__main__":
     main()

@@ -10,9 +10,10 @@ import copy
 
 import torch
 import transformers
+from transformers import DynamicCache, LlamaForCausalLM
+
 from engine import shape
 from engine.shape import ASK_PREFIX, Row, Setting, asked, ids, say, timed
-from transformers import DynamicCache, LlamaForCausalLM
 
 
 def main() -> None:

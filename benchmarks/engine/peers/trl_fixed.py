@@ -16,10 +16,11 @@ import torch
 import transformers
 import trl
 from datasets import Dataset
-from engine import shape
-from engine.shape import Row, asked, ids, say, text
 from peft import LoraConfig
 from transformers import AutoTokenizer, LlamaForCausalLM, LlamaForSequenceClassification
+
+from engine import shape
+from engine.shape import Row, asked, ids, say, text
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """TRL's PPOTrainer on a row, in the last release that has one: python -m engine.peers.trl_ppo ROW SETTING CHECKPOINT
 
 It wants four models. As its documentation sets it up (`user`), Trainer's own defaults hold: bfloat16 autocast and
-gradient checkpointing. With LoRA its value model is a copy of the base that is trained whole, unless VALUE=frozen is set
-in the environment, which leaves it its head.
+gradient checkpointing. With LoRA its value model is a copy of the base that is trained whole, unless VALUE=frozen is
+set in the environment, which leaves it its head.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import torch
 import transformers
 import trl
 from datasets import Dataset
-from engine import shape
-from engine.shape import asked, ids, say, timed
 from peft import LoraConfig
 from transformers import AutoTokenizer, LlamaForCausalLM, LlamaForSequenceClassification
 from trl.experimental.ppo import PPOConfig, PPOTrainer
+
+from engine import shape
+from engine.shape import asked, ids, say, timed
 
 
 def main() -> None:

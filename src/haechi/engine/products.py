@@ -16,6 +16,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
+_ROWS = 16  # for so many oneDNN lays weights in blocks, which is best for fewer too; for one it would leave them
 _EXACT = 1e-5  # relative error: float32 leaves 1e-6 after some hundred terms, bfloat16 1e-3
 
 
@@ -53,8 +54,8 @@ class Laid:
     It is asked by the operator that `torch.compile` makes linear layers of.
     """
 
-    def __init__(self, weight_OI: Tensor, rows: int) -> None:
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), rows)
+    def __init__(self, weight_OI: Tensor) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight_OI.detach(), _ROWS)
 
     @staticmethod
     def pays(weight_OI: Tensor, rows: int, products: int) -> bool:

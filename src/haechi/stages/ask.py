@@ -9,6 +9,7 @@ from pathlib import Path
 from haechi.engine.rollout import Sampling, sample
 from haechi.errors import StageError
 from haechi.models.base import SharedBase
+from haechi.models.llama.decoding import Memory
 from haechi.models.load import load_base
 from haechi.pipeline.reading import load_saved
 from haechi.prompt.citations import citations
@@ -26,25 +27,25 @@ def ask(folder: Path, question: str) -> str:
     Raises:
         StageError: the run has no merged model or no library yet.
     """
-    recipe, base, library = _opened(folder)
+    recipe, base, library, memory = _opened(folder)
     words = words_of(recipe)
     question = unicodedata.normalize("NFC", question)
     passages = [hit.passage for hit in library.search(question, recipe.documents.k)]
     made = base.codec.prompt(words, question, passages, recipe.prompt.max_prompt_tokens)
     read = passages[: len(passages) - made.dropped_passages]
     greedy = Sampling(temperature=0, max_new_tokens=recipe.prompt.max_answer_tokens)
-    text = base.codec.decode(sample(base, None, [made.ids], greedy)[0][0].ids)
+    text = base.codec.decode(sample(base, None, [made.ids], greedy, memory=memory)[0][0].ids)
     said = text.strip() or _NOTHING[recipe.language]
     return "\n".join([said, *(_quoted(number, read) for number in citations(text))])
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path) -> tuple[Recipe, SharedBase, Library]:
+def _opened(folder: Path) -> tuple[Recipe, SharedBase, Library, Memory]:
     model, library = folder / "merge" / "model", folder / "ingest" / "library"
     for path in (model, library):
         if not path.exists():
             raise StageError(f"{path}: not there yet. Fix: haechi run {folder}.")
-    return load_saved(folder / "recipe.json"), load_base(str(model)), Library.open(library)
+    return load_saved(folder / "recipe.json"), load_base(str(model)), Library.open(library), Memory()
 
 
 def _quoted(number: int, passages: list[Passage]) -> str:

@@ -13,7 +13,8 @@ from haechi.engine.forward import token_logps
 from haechi.engine.rollout import Answer, Sampling, _draw, _restrict, sample
 from haechi.engine.trees import Tree, micro_batches
 from haechi.models.base import SharedBase
-from haechi.models.roles import Role, Trainable
+from haechi.models.llama.decoding import Memory
+from haechi.models.roles import Kind, Role, Trainable
 
 PROMPT_LENGTHS = (9, 3, 14, 6)
 Disturb = Callable[..., Role]
@@ -124,6 +125,26 @@ def test_long_answers_outgrow_their_first_room(llama: SharedBase, draw_trees: Dr
     answers = sample(llama, None, prompts, Sampling(max_new_tokens=150), samples=2, seed=1)
     assert max(len(answer.ids) for answer in itertools.chain(*answers)) > 128
     assert check_against_training(llama, None, prompts, answers, 1.0) < 1e-4
+
+
+@pytest.mark.parametrize("kind", ["lora", "head"])
+def test_a_memory_changes_no_answer(llama: SharedBase, draw_trees: Draw, disturb: Disturb, kind: Kind) -> None:
+    """Prompts that begin like the last one, wholly, in part and not at all; another role forgets."""
+    memory, (first, second) = Memory(), prompts_of(draw_trees, (300, 40))
+    role = disturb(Role(llama, Trainable(kind, rank=3)))
+    asked = [(first, 0), (first + second, 300), (first[:200] + second, 200), (second, 0), (second, 39), (second[:5], 4)]
+    for prompt, reused in asked:
+        ((ours,),) = sample(llama, role, [prompt], HALF, seed=3, memory=memory)
+        ((plain,),) = sample(llama, role, [prompt], HALF, seed=3)
+        assert memory.reused == reused
+        assert ours.ids == plain.ids
+        torch.testing.assert_close(ours.logps, plain.logps, rtol=1e-4, atol=1e-4)
+    ((bare,),) = sample(llama, None, [second], HALF, seed=3, memory=memory)
+    assert memory.reused == 0
+    assert bare.ids == sample(llama, None, [second], HALF, seed=3)[0][0].ids
+    sample(llama, None, [first, second], HALF, samples=2, memory=memory)
+    ((again,),) = sample(llama, None, [second], HALF, seed=3, memory=memory)
+    assert memory.reused == 39 and again.ids == bare.ids
 
 
 def test_samples_of_one_prompt_differ_and_progress_is_told(llama: SharedBase, draw_trees: Draw) -> None:

@@ -90,6 +90,21 @@ def blocks_of_prompt(start: int, end: int) -> list[Block]:
     return found
 
 
+def behind(blocks: Sequence[Block], places: int) -> list[Block]:
+    """The blocks of one prompt, where so many places of it have been computed already."""
+    if places == 0:
+        return list(blocks)
+    return [
+        Block(
+            block.queries,
+            (block.seen[0], block.seen[1] + places),
+            (block.own[0] + places, block.own[1] + places),
+            block.mask_QO,
+        )
+        for block in blocks
+    ]
+
+
 def only(blocks: Sequence[Block], asking_Q: Tensor) -> list[Block]:
     """The blocks, asked by some places alone (in ascending order)."""
     found = []

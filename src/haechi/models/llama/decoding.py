@@ -7,7 +7,8 @@ K size of a head, D width, S answers a prompt has at most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,11 +16,75 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from haechi.engine.products import Laid
-from haechi.models.llama.attention import Attention, Plan, blocks_of_prompt, only
+from haechi.models.llama.attention import Attention, Plan, attend, behind, blocks_of_prompt, only
 from haechi.models.llama.decoder import Decoder
 from haechi.models.llama.linear import Adapters
 
 _ROOM = 64  # places of an answer, at first
+_ALWAYS = 1 << 30  # products that are yet to come of a weight that stays laid out
+
+
+class Weights:
+    """A decoder and the vocabulary projection as a role wears them, ready for products with few rows."""
+
+    def __init__(
+        self, decoder: Decoder, adapters: Adapters, output: tuple[Tensor, Tensor | None], rows: int, products: int
+    ) -> None:
+        self.decoder = decoder
+        self.layers = [decoder.layer(number, adapters) for number in range(decoder.num_layers)]
+        self._output_VD, self._bias_V = output
+        self._laid_output: Laid | None = None
+        if Laid.pays(self._output_VD, rows, products):
+            self._laid_output = Laid(self._output_VD)
+            for layer in self.layers:
+                layer.attention.lay(rows, products)
+                layer.feed_forward.lay(rows, products)
+
+    def logits(self, hidden_BD: Tensor) -> Tensor:
+        """Of the token after each state [B, V]."""
+        if self._laid_output is None:
+            return F.linear(hidden_BD, self._output_VD, self._bias_V)
+        logits_BV = self._laid_output.product(hidden_BD)
+        return logits_BV if self._bias_V is None else logits_BV + self._bias_V
+
+
+class Memory:
+    """What stays between questions that are asked one at a time of a role that does not learn: its weights as they were
+    laid out, and the keys and values of the last prompt, with which the next one often begins.
+
+    Attributes:
+        reused: how many places of the last prompt did not have to be computed.
+    """
+
+    def __init__(self) -> None:
+        self.reused = 0
+        self._role: object = self
+        self._weights: Weights | None = None
+        self._tokens: Sequence[int] = ()
+        self._states: list[tuple[Tensor, Tensor]] = []  # of each layer: keys and values [G, T, K]
+
+    def of(self, role: object) -> Memory:
+        """The memory, empty unless it is of this role."""
+        if self._role is not role:
+            self.__init__()
+            self._role = role
+        return self
+
+    def weights(self, make: Callable[[int], Weights]) -> Weights:
+        """The weights; made (with so many products to come) if they are not here."""
+        if self._weights is None:
+            self._weights = make(_ALWAYS)
+        return self._weights
+
+    def recalled(self, prompt: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of the places with which a prompt begins like the last one; its own last place is left."""
+        shared = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(prompt[:-1], self._tokens, strict=False))
+        self.reused = sum(1 for _ in shared)
+        return [(keys[:, : self.reused], values[:, : self.reused]) for keys, values in self._states]
+
+    def remember(self, prompt: Sequence[int], states: list[tuple[Tensor, Tensor]]) -> None:
+        """Takes the keys and values of a whole prompt."""
+        self._tokens, self._states = list(prompt), states
 
 
 class Decoding:
@@ -28,6 +93,7 @@ class Decoding:
     Args:
         output: the vocabulary projection, weight and bias.
         new_tokens: the most that an answer gets.
+        memory: of the role that is worn; for a single prompt.
     """
 
     def __init__(
@@ -38,34 +104,29 @@ class Decoding:
         prompts: Sequence[Sequence[int]],
         samples: int,
         new_tokens: int,
+        memory: Memory | None = None,
     ) -> None:
-        self._decoder = decoder
-        self._layers = [decoder.layer(number, adapters) for number in range(decoder.num_layers)]
-        self._output_VD, self._bias_V = output
-        self._laid_output: Laid | None = None
         rows = len(prompts) * samples
-        if Laid.pays(self._output_VD, rows, new_tokens):
-            self._laid_output = Laid(self._output_VD, rows)
-            for layer in self._layers:
-                layer.attention.lay(rows, new_tokens)
-                layer.feed_forward.lay(rows, new_tokens)
+
+        def make(products: int) -> Weights:
+            return Weights(decoder, adapters, output, rows, products)
+
+        self._decoder = decoder
+        self._weights = make(new_tokens) if memory is None else memory.weights(make)
         self._lengths_M = torch.tensor([len(prompt) for prompt in prompts])
         self._prompt_of_B = torch.arange(len(prompts)).repeat_interleave(samples)
         self._used = 0
         self._prompts: list[tuple[Tensor, Tensor]] = []  # of each layer: keys [M, G, K, T] and values [M, G, T, K]
-        last_MD = self._read(prompts)
+        last_MD = self._read(prompts, memory)
         _, heads, _, size = self._prompts[0][1].shape
         room = (rows, heads, min(_ROOM, new_tokens), size)
-        self._answers = [(last_MD.new_zeros(room), last_MD.new_zeros(room)) for _ in self._layers]
+        self._answers = [(last_MD.new_zeros(room), last_MD.new_zeros(room)) for _ in self._weights.layers]
         self._hidden_BD = last_MD[self._prompt_of_B]
         self._seat()
 
     def logits(self) -> Tensor:
         """Of each answer's next token [B, V]."""
-        if self._laid_output is None:
-            return F.linear(self._hidden_BD, self._output_VD, self._bias_V)
-        logits_BV = self._laid_output.product(self._hidden_BD)
-        return logits_BV if self._bias_V is None else logits_BV + self._bias_V
+        return self._weights.logits(self._hidden_BD)
 
     def step(self, tokens_B: Tensor) -> None:
         """Writes a token to every answer."""
@@ -76,7 +137,7 @@ class Decoding:
             self._answers = [(_doubled(keys), _doubled(values)) for keys, values in self._answers]
         room = self._answers[0][0].shape[2]
         self._unwritten_L = torch.zeros(room).masked_fill_(torch.arange(room) > self._used, float("-inf"))
-        for layer, prompts, answers in zip(self._layers, self._prompts, self._answers, strict=True):
+        for layer, prompts, answers in zip(self._weights.layers, self._prompts, self._answers, strict=True):
             x_BD = layer.feed_forward(self._attention(layer.attention, x_BD, plan, prompts, answers))
         self._used += 1
         self._hidden_BD = self._decoder.finish(x_BD)
@@ -103,25 +164,35 @@ class Decoding:
         unused_MT = torch.arange(longest) >= self._lengths_M[:, None]
         self._mask_M11T = torch.zeros(unused_MT.shape).masked_fill_(unused_MT, float("-inf"))[:, None, None]
 
-    def _read(self, prompts: Sequence[Sequence[int]]) -> Tensor:
+    def _read(self, prompts: Sequence[Sequence[int]], memory: Memory | None) -> Tensor:
         """Computes the prompts, keeping their keys and values; the state of each one's last place [M, D]."""
-        tokens_P = torch.tensor([token for prompt in prompts for token in prompt])
-        positions_P = torch.cat([torch.arange(len(prompt)) for prompt in prompts])
-        ends_M = self._lengths_M.cumsum(0)
-        blocks = [
-            block
-            for end, length in zip(ends_M.tolist(), self._lengths_M.tolist(), strict=True)
-            for block in blocks_of_prompt(end - length, end)
-        ]
+        recalled = [] if memory is None else memory.recalled(prompts[0])
+        known = recalled[0][0].shape[1] if recalled else 0
+        tokens_P = torch.tensor([token for prompt in prompts for token in prompt[known:]])
+        positions_P = torch.cat([torch.arange(known, len(prompt)) for prompt in prompts])
+        ends_M = (self._lengths_M - known).cumsum(0)
+        starts_M = ends_M - (self._lengths_M - known)
+        spans = zip(starts_M.tolist(), ends_M.tolist(), strict=True)
+        blocks = [block for start, end in spans for block in blocks_of_prompt(start, end)]
         x_PD = self._decoder.embed(tokens_P)
-        plan = Plan(None, blocks, *self._decoder.rotation(positions_P, x_PD.dtype))
-        reading = Plan(ends_M - 1, only(blocks, ends_M - 1), plan.cos_PK, plan.sin_PK)
-        for layer in self._layers:
-            of_layer = reading if layer is self._layers[-1] else plan
-            x_PD, (q_QHK, k_PGK, v_PGK, _) = layer.attention.forward(x_PD, of_layer)
-            _, k_GPK = layer.attention.turned(q_QHK, k_PGK, of_layer)
-            self._prompts.append((self._by_prompt(k_GPK).mT.contiguous(), self._by_prompt(v_PGK.transpose(0, 1))))
-            x_PD = layer.feed_forward(x_PD)
+        rotation = self._decoder.rotation(positions_P, x_PD.dtype)
+        plan = Plan(None, behind(blocks, known), *rotation)
+        reading = Plan(ends_M - 1, behind(only(blocks, ends_M - 1), known), *rotation)
+        states: list[tuple[Tensor, Tensor]] = []
+        for number, layer in enumerate(self._weights.layers):
+            of_layer = reading if layer is self._weights.layers[-1] else plan
+            q_QHK, k_PGK, v_PGK = layer.attention.project(x_PD, of_layer)
+            q_HQK, k_GPK = layer.attention.turned(q_QHK, k_PGK, of_layer)
+            v_GPK = v_PGK.transpose(0, 1)
+            if recalled:
+                before_k, before_v = recalled[number]
+                k_GPK, v_GPK = torch.cat([before_k, k_GPK], dim=1), torch.cat([before_v, v_GPK], dim=1)
+            states.append((k_GPK, v_GPK))
+            out_QHK = attend(q_HQK, k_GPK, v_GPK, of_layer.blocks)
+            x_PD = layer.feed_forward(layer.attention.out.forward(out_QHK.flatten(1), onto=of_layer.of_asking(x_PD)))
+        self._prompts = [(self._by_prompt(keys).mT.contiguous(), self._by_prompt(values)) for keys, values in states]
+        if memory is not None:
+            memory.remember(prompts[0], states)
         return self._decoder.finish(x_PD)
 
     def _by_prompt(self, states_GPK: Tensor) -> Tensor:

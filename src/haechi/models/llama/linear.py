@@ -38,7 +38,7 @@ class Linear:
     def lay(self, rows: int, products: int) -> None:
         """Gets ready for so many products with so many rows."""
         if Laid.pays(self.product_OI, rows, products):
-            self.laid = Laid(self.product_OI, rows)
+            self.laid = Laid(self.product_OI)
             self.product_OI = self.weight_OI.detach()  # a merged one would lie here twice
 
     def learned(self) -> list[Tensor]:
